@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a switch says of itself, told to the owner.
+ *
+ *     replica ──► facts, plugs ──compare──► events: facts (everything), or
+ *                                │          plugged, unplugged (one each)
+ *                              report
+ *
+ * A PLUG is an interface on the bridge with external_ids:iface-id and an
+ * OpenFlow port.  If several interfaces of a host claim the same identifier,
+ * the one with the lowest OpenFlow port is it, whatever the order they came
+ * in.
+ *
+ * The report is what the owner was last told.  Plugs are an array sorted by
+ * endpoint; the facts are kept as text, because all that is needed of them is
+ * whether they changed.  An update costs one walk over the bridge's
+ * interfaces. */
+
+#include "switches/ports.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "switches/layout.h"
+
+struct ports_report {
+    char *facts;                /* JSON text; see facts_to_json(). */
+    struct switch_plug *plugs;  /* Sorted by endpoint; names are owned. */
+    size_t n_plugs;
+};
+
+/* Facts being gathered; texts are borrowed from the replica. */
+struct survey {
+    const struct replica *replica;
+    const struct row *root;
+    const struct row *bridge;
+    struct switch_facts facts;
+    const char *aliases[3];
+    const char **interface_types;
+    struct switch_tunnel tunnels[N_CARRIERS];
+    struct physnet_layout *layouts;
+    struct switch_physnet *physnets;
+    struct switch_config *configs;
+    struct switch_plug *plugs;
+    size_t n_plugs;
+};
+
+static void
+destroy_plugs(struct switch_plug *plugs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free((char *) (uintptr_t) plugs[i].name);
+    }
+    free(plugs);
+}
+
+void
+ports_report_destroy(struct ports_report *report)
+{
+    if (report) {
+        destroy_plugs(report->plugs, report->n_plugs);
+        free(report->facts);
+        free(report);
+    }
+}
+
+size_t
+ports_report_n_plugs(const struct ports_report *report)
+{
+    return report ? report->n_plugs : 0;
+}
+
+void
+ports_report_status(const struct ports_report *report, struct json *status)
+{
+    if (!report) {
+        return;
+    }
+
+    struct json *facts = json_from_string(report->facts);
+    if (facts->type == JSON_OBJECT) {
+        struct shash_node *node;
+
+        SHASH_FOR_EACH (node, json_object(facts)) {
+            json_object_put(status, node->name, json_clone(node->data));
+        }
+    }
+    json_destroy(facts);
+}
+
+/* Survey. */
+
+static void
+survey_aliases(struct survey *s)
+{
+    const char *const candidates[] = {
+        row_key(s->root, C_SWITCH_EXTERNAL_IDS, "odl_os_hostconfig_hostid"),
+        row_key(s->root, C_SWITCH_EXTERNAL_IDS, "hostname"),
+        s->facts.name,
+    };
+
+    for (size_t i = 0; i < 3; i++) {
+        bool is_known = !candidates[i] || !candidates[i][0];
+        for (size_t j = 0; j < s->facts.n_aliases && !is_known; j++) {
+            is_known = !strcmp(s->aliases[j], candidates[i]);
+        }
+        if (!is_known) {
+            s->aliases[s->facts.n_aliases++] = candidates[i];
+        }
+    }
+    s->facts.aliases = s->aliases;
+}
+
+static void
+survey_interface_types(struct survey *s)
+{
+    size_t n = row_n(s->root, C_SWITCH_IFACE_TYPES);
+
+    s->interface_types = mem_alloc((n + 1) * sizeof *s->interface_types);
+    ROW_FOR_EACH (type, s->root, C_SWITCH_IFACE_TYPES) {
+        s->interface_types[s->facts.n_interface_types++] = type;
+    }
+    s->facts.interface_types = s->interface_types;
+}
+
+static uint32_t
+ofport_of(const struct row *interface)
+{
+    int64_t ofport = row_int(interface, C_INTERFACE_OFPORT, 0);
+
+    return ofport > 0 && ofport < UINT16_MAX ? ofport : 0;
+}
+
+static void
+survey_tunnels(struct survey *s)
+{
+    if (!layout_local_ip(s->replica, &s->facts.tunnel_address)) {
+        return;
+    }
+    const char *local_ip = row_key(s->root, C_SWITCH_OTHER_CONFIG,
+                                   "local_ip");
+    for (enum carrier c = 0; c < N_CARRIERS; c++) {
+        const struct row *tunnel = (carrier_is_tunnel(c)
+                                    ? layout_tunnel(s->replica, s->bridge, c,
+                                                    local_ip)
+                                    : NULL);
+        if (tunnel && ofport_of(tunnel)) {
+            s->tunnels[s->facts.n_tunnels++] = (struct switch_tunnel){
+                .carrier = c, .ofport = ofport_of(tunnel),
+            };
+        }
+    }
+    s->facts.tunnels = s->tunnels;
+}
+
+static void
+survey_physnets(struct survey *s)
+{
+    s->layouts = layout_physnets(s->replica, s->bridge,
+                                 &s->facts.n_physnets);
+    s->physnets = mem_zalloc((s->facts.n_physnets + 1)
+                             * sizeof *s->physnets);
+    for (size_t i = 0; i < s->facts.n_physnets; i++) {
+        const struct physnet_layout *layout = &s->layouts[i];
+
+        s->physnets[i] = (struct switch_physnet){
+            .name = layout->name,
+            .target = layout->target,
+            .ofport = (layout->problem || !layout->interface ? 0
+                       : ofport_of(layout->interface)),
+            .problem = layout->problem,
+        };
+    }
+    s->facts.physnets = s->physnets;
+}
+
+/* The host type of a key "odl_os_hostconfig_config_odl_l2": "ODL L2", at most
+ * 8 characters of the key. */
+static char *
+config_type(const char *key, const char *prefix)
+{
+    AUTO_TEXT *type = mem_textf("ODL %.8s", key + strlen(prefix));
+
+    for (char *p = type; *p; p++) {
+        *p = toupper((unsigned char) *p);
+    }
+    return STEAL(type);
+}
+
+static void
+survey_configs(struct survey *s)
+{
+    static const char prefix[] = "odl_os_hostconfig_config_odl_";
+    size_t n = row_n(s->root, C_SWITCH_EXTERNAL_IDS);
+
+    s->configs = mem_zalloc((n + 1) * sizeof *s->configs);
+    ROW_FOR_EACH_PAIR (key, s->root, C_SWITCH_EXTERNAL_IDS) {
+        if (text_starts_with(key, prefix) && key[strlen(prefix)]) {
+            s->configs[s->facts.n_configs++] = (struct switch_config){
+                .type = config_type(key, prefix),
+                .config = row_value_of(key),
+            };
+        }
+    }
+    s->facts.configs = s->configs;
+}
+
+static int
+compare_plugs(const void *a_, const void *b_)
+{
+    const struct switch_plug *a = a_, *b = b_;
+    int endpoints = uid_compare(&a->endpoint, &b->endpoint);
+
+    return (endpoints ? endpoints
+            : a->ofport < b->ofport ? -1 : a->ofport > b->ofport);
+}
+
+static void
+survey_plugs(struct survey *s)
+{
+    size_t n = 0, allocated = 0;
+
+    BRIDGE_FOR_EACH_INTERFACE (port, interface, s->replica, s->bridge) {
+        const char *id = row_key(interface, C_INTERFACE_EXTERNAL_IDS,
+                                 "iface-id");
+        struct uuid endpoint;
+
+        if (!id || !ofport_of(interface) || !uid_from_text(id, &endpoint)) {
+            continue;
+        }
+        ARRAY_GROW(s->plugs, n, allocated);
+        int64_t mtu = row_int(interface, C_INTERFACE_MTU, 0);
+        s->plugs[n++] = (struct switch_plug){
+            .endpoint = endpoint,
+            .name = mem_text(row_text(interface, C_INTERFACE_NAME)),
+            .ofport = ofport_of(interface),
+            .mtu = mtu > 0 && mtu <= UINT16_MAX ? mtu : 0,
+        };
+    }
+    if (n) {
+        qsort(s->plugs, n, sizeof *s->plugs, compare_plugs);
+    }
+
+    /* Of several with the same endpoint the first stays. */
+    for (size_t i = 0; i < n; i++) {
+        if (s->n_plugs && uid_equals(&s->plugs[s->n_plugs - 1].endpoint,
+                                     &s->plugs[i].endpoint)) {
+            free((char *) (uintptr_t) s->plugs[i].name);
+        } else {
+            s->plugs[s->n_plugs++] = s->plugs[i];
+        }
+    }
+}
+
+/* False if the switch is not ready to be described. */
+static bool
+survey_init(struct survey *s, const struct host *host)
+{
+    const struct database *database = host->database;
+    static const struct survey empty;
+
+    *s = empty;
+    s->replica = &database->replica;
+    s->root = replica_root(s->replica);
+    s->bridge = replica_find_name(s->replica, C_BRIDGE_NAME,
+                                  host->switches->settings.bridge);
+    if (!s->root || !s->bridge) {
+        return false;
+    }
+
+    s->facts.host = host->id;
+    s->facts.name = host->name;
+    s->facts.ovs_version = row_text(s->root, C_SWITCH_OVS_VERSION);
+    s->facts.datapath_type = row_text(s->bridge, C_BRIDGE_DATAPATH_TYPE);
+    survey_aliases(s);
+    survey_interface_types(s);
+    survey_tunnels(s);
+    survey_physnets(s);
+    survey_configs(s);
+    survey_plugs(s);
+    return true;
+}
+
+/* Without the plugs, which a report takes over. */
+static void
+survey_uninit(struct survey *s)
+{
+    for (size_t i = 0; i < s->facts.n_configs; i++) {
+        free((char *) (uintptr_t) s->configs[i].type);
+    }
+    free(s->configs);
+    layout_physnets_destroy(s->layouts, s->facts.n_physnets);
+    free(s->physnets);
+    free(s->interface_types);
+}
+
+static struct json *
+texts_to_json(const char *const *texts, size_t n)
+{
+    struct json *array = json_array_create_empty();
+
+    for (size_t i = 0; i < n; i++) {
+        json_array_add(array, json_string_create(texts[i]));
+    }
+    return array;
+}
+
+static struct json *
+physnet_to_json(const struct switch_physnet *physnet)
+{
+    struct json *json = json_object_create();
+
+    json_object_put_string(json, "name", physnet->name);
+    json_object_put_string(json, "target", physnet->target);
+    json_object_put(json, "ofport", json_integer_create(physnet->ofport));
+    if (physnet->problem) {
+        json_object_put_string(json, "problem", physnet->problem);
+    }
+    return json;
+}
+
+static struct json *
+facts_to_json(const struct switch_facts *facts)
+{
+    struct json *json = json_object_create();
+    struct json *tunnels = json_object_create();
+    struct json *physnets = json_array_create_empty();
+    struct json *configs = json_object_create();
+    char address[INET6_ADDRSTRLEN] = "";
+
+    if (!IN6_IS_ADDR_UNSPECIFIED(&facts->tunnel_address)) {
+        ipaddr_to_text(&facts->tunnel_address, address);
+    }
+    for (size_t i = 0; i < facts->n_tunnels; i++) {
+        json_object_put(tunnels, carrier_name(facts->tunnels[i].carrier),
+                        json_integer_create(facts->tunnels[i].ofport));
+    }
+    for (size_t i = 0; i < facts->n_physnets; i++) {
+        json_array_add(physnets, physnet_to_json(&facts->physnets[i]));
+    }
+    for (size_t i = 0; i < facts->n_configs; i++) {
+        json_object_put_string(configs, facts->configs[i].type,
+                               facts->configs[i].config);
+    }
+    json_object_put(json, "aliases", texts_to_json(facts->aliases,
+                                                   facts->n_aliases));
+    json_object_put_string(json, "tunnel_address", address);
+    json_object_put_string(json, "version", facts->ovs_version);
+    json_object_put_string(json, "datapath_type", facts->datapath_type);
+    json_object_put_string(json, "ovs_uuid", facts->ovs_uuid);
+    json_object_put(json, "interface_types",
+                    texts_to_json(facts->interface_types,
+                                  facts->n_interface_types));
+    json_object_put(json, "tunnels", tunnels);
+    json_object_put(json, "physnets", physnets);
+    json_object_put(json, "configs", configs);
+    return json;
+}
+
+/* Telling. */
+
+static bool
+is_same_plug(const struct switch_plug *a, const struct switch_plug *b)
+{
+    return (a->ofport == b->ofport && a->mtu == b->mtu
+            && !strcmp(a->name, b->name));
+}
+
+/* Reports the difference between two sorted arrays of plugs. */
+static void
+tell_plugs(struct host *host, const struct ports_report *old,
+           const struct ports_report *new)
+{
+    const struct switches *switches = host->switches;
+    size_t i = 0, j = 0;
+
+    while (i < old->n_plugs || j < new->n_plugs) {
+        int order = (i >= old->n_plugs ? 1 : j >= new->n_plugs ? -1
+                     : uid_compare(&old->plugs[i].endpoint,
+                                   &new->plugs[j].endpoint));
+        if (order < 0) {
+            switches->events->unplugged(&host->id, &old->plugs[i++].endpoint,
+                                        switches->aux);
+        } else {
+            if (order > 0 || !is_same_plug(&old->plugs[i], &new->plugs[j])) {
+                switches->events->plugged(&host->id, &new->plugs[j],
+                                          switches->aux);
+            }
+            i += !order;
+            j++;
+        }
+    }
+}
+
+bool
+ports_tell(struct host *host, bool is_whole)
+{
+    struct survey s;
+    char id[UID_LENGTH + 1];
+
+    if (!survey_init(&s, host)) {
+        return false;
+    }
+    uid_to_text(&s.root->id, id);
+    s.facts.ovs_uuid = id;
+
+    struct json *json = facts_to_json(&s.facts);
+    struct ports_report *report = NEW(struct ports_report);
+    report->facts = json_to_string(json, JSSF_SORT);
+    json_destroy(json);
+    report->plugs = s.plugs;
+    report->n_plugs = s.n_plugs;
+
+    struct ports_report *old = host->report;
+    host->report = report;
+    if (is_whole || !old || strcmp(old->facts, report->facts)) {
+        host->switches->events->facts(&s.facts, report->plugs,
+                                      report->n_plugs, host->switches->aux);
+    } else {
+        tell_plugs(host, old, report);
+    }
+    ports_report_destroy(old);
+    survey_uninit(&s);
+    return true;
+}
+
+/* Problems. */
+
+static void
+note_interface(const struct row *interface, struct json *lacks)
+{
+    const char *name = row_text(interface, C_INTERFACE_NAME);
+    const char *error = row_text(interface, C_INTERFACE_ERROR);
+    const char *id = row_key(interface, C_INTERFACE_EXTERNAL_IDS, "iface-id");
+    struct uuid endpoint;
+
+    if (!id) {
+        return;
+    }
+    if (error[0] || row_int(interface, C_INTERFACE_OFPORT, 0) < 0) {
+        json_array_add(lacks, json_string_create_nocopy(mem_textf(
+            "interface %s of port %s is not usable: %s", name, id,
+            error[0] ? error : "Open vSwitch could not open it")));
+    } else if (!uid_from_text(id, &endpoint)) {
+        AUTO_DS ds = DS_EMPTY_INITIALIZER;
+        text_put_printable(&ds, id, strlen(id));
+        json_array_add(lacks, json_string_create_nocopy(mem_textf(
+            "interface %s: iface-id \"%s\" is not a UUID", name,
+            ds_cstr(&ds))));
+    }
+}
+
+static void
+note_repeated(const struct replica *replica, const struct row *bridge,
+              struct json *lacks)
+{
+    struct shash seen = SHASH_INITIALIZER(&seen);
+
+    BRIDGE_FOR_EACH_INTERFACE (port, interface, replica, bridge) {
+        const char *id = row_key(interface, C_INTERFACE_EXTERNAL_IDS,
+                                 "iface-id");
+        if (id && ofport_of(interface)
+            && !shash_add_once(&seen, id, NULL)) {
+            json_array_add(lacks, json_string_create_nocopy(mem_textf(
+                "several interfaces claim port %s; the one with the lowest "
+                "OpenFlow port is used", id)));
+        }
+    }
+    shash_destroy(&seen);
+}
+
+void
+ports_lacks(const struct host *host, struct json *lacks)
+{
+    const struct replica *replica = &host->database->replica;
+    const struct row *bridge = replica_find_name(
+        replica, C_BRIDGE_NAME, host->switches->settings.bridge);
+
+    if (bridge) {
+        BRIDGE_FOR_EACH_INTERFACE (port, interface, replica, bridge) {
+            note_interface(interface, lacks);
+        }
+        note_repeated(replica, bridge, lacks);
+    }
+}
