@@ -16,13 +16,15 @@ SUDO ?= $(if $(filter 0,$(shell id -u)),,sudo)
 # Seconds per target of 'make fuzz'.
 FUZZ_SECONDS ?= 60
 
-MESON_SETUP = meson setup --prefix=$(PREFIX)
-NINJA = ninja -j$(JOBS)
+# Debian 12's compilers are the ones that count: their warnings are errors.
+MESON_SETUP = meson setup --prefix=$(PREFIX) -Dwerror=true
+# All errors at once, not only the first.
+NINJA = ninja -k0 -j$(JOBS)
 MESON_TEST = meson test --no-rebuild --print-errorlogs --num-processes=$(JOBS)
 FAST_SUITES = --no-suite system --no-suite contract --no-suite lint
 PROJECT_FILES = $(PYTHON) tools/project-files
 
-.PHONY: all help deps build demo check check-gcc check-clang check-asan \
+.PHONY: all help deps deps-check build demo check check-gcc check-clang check-asan \
         asan fuzz bench lint tidy format install clean
 
 all: build
@@ -67,19 +69,18 @@ check: check-gcc check-clang check-asan
 check-gcc: deps-check
 	@echo "== gcc, warnings are errors, all suites"
 	@test -e build/build.ninja || $(MESON_SETUP) build
-	@meson configure build -Dwerror=true
 	$(NINJA) -C build
 	$(SUDO) $(MESON_TEST) -C build
 
 check-clang: deps-check
 	@echo "== clang, warnings are errors"
 	@test -e build-clang/build.ninja || \
-	    CC=clang $(MESON_SETUP) -Dwerror=true build-clang
+	    CC=clang $(MESON_SETUP) build-clang
 	$(NINJA) -C build-clang
 
 check-asan: deps-check
 	@echo "== address and undefined sanitizers"
-	@test -e build-asan/build.ninja || $(MESON_SETUP) -Dwerror=true \
+	@test -e build-asan/build.ninja || $(MESON_SETUP) \
 	    -Db_sanitize=address,undefined build-asan
 	$(NINJA) -C build-asan
 	$(MESON_TEST) -C build-asan --timeout-multiplier=4 $(FAST_SUITES)
@@ -107,7 +108,10 @@ tidy: deps-check $(BUILD)/build.ninja
 format: deps-check
 	$(PROJECT_FILES) --formatted | xargs clang-format -i
 
-install: build
+# PREFIX is compiled in, so a build made for another one is made again.
+install: $(BUILD)/build.ninja
+	meson configure $(BUILD) -Dprefix=$(PREFIX)
+	$(NINJA) -C $(BUILD)
 	$(SUDO) meson install --no-rebuild -C $(BUILD)
 
 clean:

@@ -148,7 +148,7 @@ client_readable(struct channel *channel, void *client_)
     }
     size_t header_size = end + 4 - data;
     AUTO_TEXT *header = mem_textf("%.*s", (int) header_size, data);
-    int status = atoi(header + 9);
+    int status = (int) strtol(header + 9, NULL, 10);
     if (client->line) {
         if (status != 200) {
             bench_fail("stream: answered %d", status);

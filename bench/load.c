@@ -145,8 +145,8 @@ int
 main(int argc, char **argv)
 {
     int64_t port, seconds;
-    if (argc != 3 || !text_to_int(argv[1], 1, 65535, &port) ||
-        !text_to_int(argv[2], 1, 60, &seconds)) {
+    if (argc != 3 || !text_to_int(argv[1], 1, 65535, &port)
+        || !text_to_int(argv[2], 1, 60, &seconds)) {
         bench_fail("usage: bench-load API-PORT SECONDS");
     }
     AUTO(loop) *loop = loop_create();

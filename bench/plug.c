@@ -55,9 +55,9 @@ see_updates(struct bench *bench, const struct json *interfaces)
         const struct json *row = jget(node->data, "new");
         const char *name = row ? jget_text(row, "name") : NULL;
         int64_t ofport;
-        if (name && bench->waited_interface &&
-            !strcmp(name, bench->waited_interface) &&
-            jget_int(row, "ofport", &ofport) && ofport > 0) {
+        if (name && bench->waited_interface
+            && !strcmp(name, bench->waited_interface)
+            && jget_int(row, "ofport", &ofport) && ofport > 0) {
             free(STEAL(bench->waited_interface));
         }
     }
@@ -288,8 +288,8 @@ static void
 event_line(const char *line, void *bench_)
 {
     struct bench *bench = bench_;
-    if (bench->waited_port && strstr(line, bench->waited_port) &&
-        strstr(line, bench->waited_status)) {
+    if (bench->waited_port && strstr(line, bench->waited_port)
+        && strstr(line, bench->waited_status)) {
         free(STEAL(bench->waited_port));
     }
 }
@@ -511,10 +511,10 @@ int
 main(int argc, char **argv)
 {
     int64_t api, ovsdb, probe, n;
-    if (argc != 5 || !text_to_int(argv[1], 1, 65535, &api) ||
-        !text_to_int(argv[2], 1, 65535, &ovsdb) ||
-        !text_to_int(argv[3], 1, 65535, &probe) ||
-        !text_to_int(argv[4], 1, 10000, &n)) {
+    if (argc != 5 || !text_to_int(argv[1], 1, 65535, &api)
+        || !text_to_int(argv[2], 1, 65535, &ovsdb)
+        || !text_to_int(argv[3], 1, 65535, &probe)
+        || !text_to_int(argv[4], 1, 10000, &n)) {
         bench_fail("usage: bench-plug API-PORT OVSDB-PORT PROBE-PORT N");
     }
     struct bench bench = { .loop = loop_create() };

@@ -27,9 +27,9 @@ import urllib.request
 PLUG_ROUNDS = 150
 LOAD_SECONDS = 8
 # What each figure is measured in, by the end or the start of its name.
-UNITS = [("durable_writes", "1/s"), ("http_reads", "1/s"),
-         ("rss_per_port", "kB"), ("rss_", "kB"), ("_seconds", "s"),
-         ("flows", "1"), ("load_average", "1"), ("ratio", "1"), ("", "ms")]
+UNITS = [("ratio", "1"), ("_seconds", "s"), ("durable_writes", "1/s"),
+         ("disk_syncs", "1/s"), ("http_reads", "1/s"), ("rss_", "kB"),
+         ("flows", "1"), ("load_average", "1"), ("", "ms")]
 
 
 def unit(name):
@@ -56,11 +56,13 @@ def wait_for(condition, seconds, what):
 
 
 class Daemon:
-    """A weftd with an empty store and ports of its own."""
+    """A weftd with ports of its own, and a store in 'directory'."""
 
     def __init__(self, build, directory):
         self.api, self.ovsdb, self.openflow = free_ports(3)
-        directory.mkdir()
+        self.begun = time.monotonic()
+        self.start_seconds = self.stop_seconds = None
+        directory.mkdir(exist_ok=True)
         self.log = open(directory / "weftd.log", "wb")
         command = [build / "src/weftd", "--config", "/dev/null"]
         for setting in (f"daemon.state_dir={directory}",
@@ -76,10 +78,11 @@ class Daemon:
 
     def __enter__(self):
         try:
-            wait_for(self.is_ready, 10, "weftd")
+            wait_for(self.is_ready, 30, "weftd")
         except Exception:
             self.__exit__()
             raise
+        self.start_seconds = time.monotonic() - self.begun
         return self
 
     def is_ready(self):
@@ -92,7 +95,9 @@ class Daemon:
         return False
 
     def __exit__(self, *_):
+        begun = time.monotonic()
         stop(self.process)
+        self.stop_seconds = time.monotonic() - begun
         self.log.close()
 
 
@@ -199,29 +204,51 @@ def measure_plug(build, directory):
                            environment=switch.environment)
 
 
+def syncs_per_second(directory, seconds=1.0):
+    """What the disk can do: appends of 400 bytes, each made durable."""
+    file = os.open(directory / "probe", os.O_CREAT | os.O_WRONLY, 0o600)
+    begun = time.monotonic()
+    n = 0
+    while time.monotonic() < begun + seconds:
+        os.write(file, b"x" * 400)
+        os.fdatasync(file)
+        n += 1
+    os.close(file)
+    return n / (time.monotonic() - begun)
+
+
 def measure_load(build, directory):
+    before = syncs_per_second(directory)
     with Daemon(build, directory / "load") as weftd:
-        return measure(build, "bench-load", weftd.api, LOAD_SECONDS)
+        figures = measure(build, "bench-load", weftd.api, LOAD_SECONDS)
+    probe = (before + syncs_per_second(directory)) / 2
+    return {**figures, "disk_syncs": probe}
 
 
 def measure_cloud(build, directory):
     with Daemon(build, directory / "cloud") as weftd:
-        return measure(build, "bench-cloud", weftd.api, weftd.ovsdb,
-                       weftd.process.pid)
+        figures = measure(build, "bench-cloud", weftd.api, weftd.ovsdb,
+                          weftd.process.pid)
+    with Daemon(build, directory / "cloud") as again:
+        pass
+    return {**figures, "start_empty_seconds": weftd.start_seconds,
+            "stop_25000_seconds": weftd.stop_seconds,
+            "start_25000_seconds": again.start_seconds}
 
 
 SETS = {"plug": measure_plug, "load": measure_load, "cloud": measure_cloud}
 
-# Ratio, what it is of, what it must not exceed (or fall below, if negative).
+# Ratio, and what of what.
 RATIOS = [
-    ("change_25000_to_400_ratio", "change_25000_p50", "change_400_p50", 1.5),
-    ("plug_to_probe_ratio", "plug_to_wired_p50", "probe_p50", None),
-    ("writes_64_to_reads_ratio", "durable_writes_64", "http_reads_64", None),
+    ("change_25000_to_400_ratio", "change_25000_p50", "change_400_p50"),
+    ("plug_to_probe_ratio", "plug_to_wired_p50", "probe_p50"),
+    ("writes_64_to_reads_ratio", "durable_writes_64", "http_reads_64"),
+    ("writes_1_to_syncs_ratio", "durable_writes_1", "disk_syncs"),
 ]
 
 
 def add_derived(figures):
-    for name, above, below, _ in RATIOS:
+    for name, above, below in RATIOS:
         if figures.get(below):
             figures[name] = figures[above] / figures[below]
     if "plug_to_wired_p50" in figures:
@@ -239,7 +266,7 @@ TARGETS = [
 
 def print_table(figures):
     width = max(map(len, figures))
-    for name, value in figures.items():
+    for name, value in sorted(figures.items()):
         print(f"  {name:{width}}  {value:12.3f} {unit(name)}")
     print()
     for name, relation, target in TARGETS:
@@ -253,7 +280,7 @@ def print_table(figures):
 def write_json(build, figures):
     path = build / "bench.json"
     entries = [{"name": name, "value": round(value, 4), "unit": unit(name)}
-               for name, value in figures.items()]
+               for name, value in sorted(figures.items())]
     path.write_text(json.dumps(entries, indent=1) + "\n")
     print(f"\n  written: {path}")
 

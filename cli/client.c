@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #define MAX_ANSWER (256u << 20)
-#define MAX_DEPTH 64
+#define MAX_DEPTH  64
 
 struct answer {
     struct ds text;
@@ -41,12 +41,11 @@ take_lines(char *data, size_t size, size_t n, void *answer_)
     curl_easy_getinfo(answer->curl, CURLINFO_RESPONSE_CODE, &status);
     take_text(data, size, n, answer);
     if (status != 200) {
-        return size * n;        /* An error: kept whole. */
+        return size * n; /* An error: kept whole. */
     }
     char *end;
     while (answer->text.length
-           && (end = memchr(answer->text.string, '\n',
-                            answer->text.length))) {
+           && (end = memchr(answer->text.string, '\n', answer->text.length))) {
         size_t length = end - answer->text.string;
         *end = '\0';
         if (length && end[-1] == '\r') {
@@ -80,10 +79,11 @@ explain_failure(const struct weft *weft, CURLcode code, const char *detail)
         || code == CURLE_SSL_CACERT_BADFILE) {
         return err_new(ERR_UNAVAILABLE, NULL,
                        "%s: the certificate is not trusted: name its "
-                       "authority with --ca FILE (%s)", place(weft), detail);
+                       "authority with --ca FILE (%s)",
+                       place(weft), detail);
     }
-    return err_new(ERR_UNAVAILABLE, NULL,
-                   "cannot reach weftd at %s: %s", place(weft), detail);
+    return err_new(ERR_UNAVAILABLE, NULL, "cannot reach weftd at %s: %s",
+                   place(weft), detail);
 }
 
 /* The error that an answer with 'status' holds. */
@@ -94,15 +94,15 @@ explain_refusal(const struct weft *weft, long status, const char *text)
         return err_new(ERR_DENIED, NULL,
                        "%s: the user's name or password is wrong: give --user "
                        "and --password-file, or set WEFT_USER and "
-                       "WEFT_PASSWORD", place(weft));
+                       "WEFT_PASSWORD",
+                       place(weft));
     }
-    enum err_kind kind = (status == 404 ? ERR_MISSING
+    enum err_kind kind = (status == 404   ? ERR_MISSING
                           : status == 409 ? ERR_IN_USE
                           : status == 503 ? ERR_UNAVAILABLE
-                          : ERR_CORRUPT);
+                                          : ERR_CORRUPT);
     AUTO(json) *json = NULL;
-    struct err *bad = json_parse_limited(text, strlen(text), MAX_DEPTH,
-                                         &json);
+    struct err *bad = json_parse_limited(text, strlen(text), MAX_DEPTH, &json);
     const struct json *error = bad ? NULL : jget(json, "error");
     err_destroy(bad);
     const char *why = error ? jget_text(error, "text") : NULL;
@@ -128,15 +128,14 @@ set_up(CURL *curl, const struct weft *weft, const char *method,
     /* An operator's proxy is for the outside world. */
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     if (!weft->options.url) {
-        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH,
-                         weft->options.socket);
+        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, weft->options.socket);
     } else {
         if (weft->options.user) {
             curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
             curl_easy_setopt(curl, CURLOPT_USERNAME, weft->options.user);
             curl_easy_setopt(curl, CURLOPT_PASSWORD,
-                             weft->options.password
-                             ? weft->options.password : "");
+                             weft->options.password ? weft->options.password
+                                                    : "");
         }
         if (weft->options.ca) {
             curl_easy_setopt(curl, CURLOPT_CAINFO, weft->options.ca);
@@ -154,8 +153,8 @@ perform(const struct weft *weft, const char *method, const char *path,
         return err_new(ERR_UNAVAILABLE, NULL, "libcurl does not start");
     }
     answer->curl = curl;
-    AUTO_TEXT *base = mem_text(weft->options.url ? weft->options.url
-                               : "http://localhost");
+    AUTO_TEXT *base =
+        mem_text(weft->options.url ? weft->options.url : "http://localhost");
     size_t length = strlen(base);
     while (length && base[length - 1] == '/') {
         base[--length] = '\0';
@@ -165,8 +164,7 @@ perform(const struct weft *weft, const char *method, const char *path,
     set_up(curl, weft, method, url, error);
     struct curl_slist *headers = NULL;
     if (body) {
-        headers = curl_slist_append(headers,
-                                    "Content-Type: application/json");
+        headers = curl_slist_append(headers, "Content-Type: application/json");
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
     }
     if (answer->line) {
@@ -199,20 +197,24 @@ client_call(const struct weft *weft, const char *method, const char *path,
     ds_init(&answer.text);
     AUTO_TEXT *text = body ? json_to_string(body, 0) : NULL;
     struct err *err = perform(weft, method, path,
-                              text ? text : !strcmp(method, "POST") ? ""
-                              : NULL, &answer);
+                              text                      ? text
+                              : !strcmp(method, "POST") ? ""
+                                                        : NULL,
+                              &answer);
     if (!err) {
         struct json *json = NULL;
         if (!answer.text.length) {
             json = json_object_create();
         } else {
-            err = json_parse_limited(ds_cstr(&answer.text),
-                                     answer.text.length, MAX_DEPTH, &json);
+            err = json_parse_limited(ds_cstr(&answer.text), answer.text.length,
+                                     MAX_DEPTH, &json);
         }
         if (err) {
             err_destroy(err);
-            err = err_new(ERR_CORRUPT, NULL, "%s does not answer as weftd "
-                          "does: is it another server?", place(weft));
+            err = err_new(ERR_CORRUPT, NULL,
+                          "%s does not answer as weftd "
+                          "does: is it another server?",
+                          place(weft));
         } else {
             *answerp = json;
         }
@@ -236,9 +238,9 @@ void
 client_put_escaped(struct ds *ds, const char *text)
 {
     for (const unsigned char *p = (const unsigned char *) text; *p; p++) {
-        bool plain = ((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z')
-                      || (*p >= 'A' && *p <= 'Z')
-                      || strchr("-._~", *p) != NULL);
+        bool plain =
+            ((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z')
+             || (*p >= 'A' && *p <= 'Z') || strchr("-._~", *p) != NULL);
         if (plain) {
             ds_put_char(ds, *p);
         } else {

@@ -57,7 +57,7 @@ enum option_id {
 struct option_row {
     const char *name;
     char letter;
-    const char *value;          /* Null: a flag. */
+    const char *value; /* Null: a flag. */
     const char *help;
     enum option_id id;
 };
@@ -102,9 +102,9 @@ print_usage(void)
     printf("\nOptions:\n");
     for (size_t i = 0; i < N_OF(option_rows); i++) {
         const struct option_row *row = &option_rows[i];
-        AUTO_TEXT *name = mem_textf("--%s%s%s", row->name,
-                                    row->value ? " " : "",
-                                    row->value ? row->value : "");
+        AUTO_TEXT *name =
+            mem_textf("--%s%s%s", row->name, row->value ? " " : "",
+                      row->value ? row->value : "");
         printf("  %c%c %-22s %s\n", row->letter ? '-' : ' ',
                row->letter ? row->letter : ' ', name, row->help);
     }
@@ -116,11 +116,12 @@ print_usage(void)
 static void
 print_command_help(const struct command *command)
 {
-    printf("usage: weft %s%s%s\n\n%c%s.\n", command->name,
-           command->arguments[0] ? " " : "", command->arguments,
-           command->title[0] - ('a' <= command->title[0]
-                                && command->title[0] <= 'z' ? 32 : 0),
-           command->title + 1);
+    printf(
+        "usage: weft %s%s%s\n\n%c%s.\n", command->name,
+        command->arguments[0] ? " " : "", command->arguments,
+        command->title[0]
+            - ('a' <= command->title[0] && command->title[0] <= 'z' ? 32 : 0),
+        command->title + 1);
     if (command->help[0]) {
         printf("\n%s", command->help);
     }
@@ -135,8 +136,10 @@ command_help(struct weft *weft)
     }
     const struct command *command = command_find(weft->args[0]);
     if (!command) {
-        return err_new(ERR_INVALID, NULL, "there is no command \"%s\": "
-                       "'weft help' lists them", weft->args[0]);
+        return err_new(ERR_INVALID, NULL,
+                       "there is no command \"%s\": "
+                       "'weft help' lists them",
+                       weft->args[0]);
     }
     print_command_help(command);
     return NULL;
@@ -178,8 +181,7 @@ static struct err *
 command_completion(struct weft *weft)
 {
     if (strcmp(weft->args[0], "bash")) {
-        return err_new(ERR_INVALID, NULL,
-                       "completion is known for bash only");
+        return err_new(ERR_INVALID, NULL, "completion is known for bash only");
     }
     print_completion_head();
     for (size_t i = 0; i < N_OF(option_rows); i++) {
@@ -244,14 +246,17 @@ static struct err *
 set_output(struct options *options, const char *value)
 {
     static const char *const names[] = { "table", "json", "ids" };
+    ovs_assert(value);
     for (size_t i = 0; i < N_OF(names); i++) {
         if (!strcmp(value, names[i])) {
             options->output = i;
             return NULL;
         }
     }
-    return err_new(ERR_INVALID, NULL, "--output is table, json or ids, "
-                   "not \"%s\"", value);
+    return err_new(ERR_INVALID, NULL,
+                   "--output is table, json or ids, "
+                   "not \"%s\"",
+                   value);
 }
 
 /* Applies one option.  '*earlyp' receives OPT_HELP or OPT_VERSION. */
@@ -334,8 +339,10 @@ parse_words(struct weft *weft, int argc, char **argv, char **words,
         const char *word = argv[i];
         const struct option_row *row = option_find(word, &value);
         if (!row) {
-            return err_new(ERR_INVALID, NULL, "there is no option \"%s\": "
-                           "'weft help' lists them", word);
+            return err_new(ERR_INVALID, NULL,
+                           "there is no option \"%s\": "
+                           "'weft help' lists them",
+                           word);
         }
         if (row->value && !value) {
             value = ++i < argc ? argv[i] : NULL;
@@ -358,7 +365,7 @@ options_from_environment(struct options *options)
     const char *socket = getenv("WEFT_SOCKET");
     const char *password_file = getenv("WEFT_PASSWORD_FILE");
 
-    *options = (struct options) {
+    *options = (struct options){
         .socket = socket ? socket : WEFT_RUNDIR "/weft.sock",
         .url = getenv("WEFT_URL"),
         .user = getenv("WEFT_USER"),
@@ -383,11 +390,9 @@ dispatch(struct weft *weft, char **words, int n_words)
     if (!command) {
         return command_resource(weft, words[0]);
     }
-    if (weft->n_args < command->min_args
-        || weft->n_args > command->max_args) {
-        return err_new(ERR_INVALID, NULL, "usage: weft %s%s%s",
-                       command->name, command->arguments[0] ? " " : "",
-                       command->arguments);
+    if (weft->n_args < command->min_args || weft->n_args > command->max_args) {
+        return err_new(ERR_INVALID, NULL, "usage: weft %s%s%s", command->name,
+                       command->arguments[0] ? " " : "", command->arguments);
     }
     return command->run(weft);
 }
@@ -442,7 +447,9 @@ main(int argc, char **argv)
         fflush(stdout);
         fprintf(stderr, "weft: %s\n", text);
         status = (err->kind == ERR_INVALID || err->kind == ERR_UNAVAILABLE
-                  || err->kind == ERR_DENIED) ? 2 : 1;
+                  || err->kind == ERR_DENIED)
+                     ? 2
+                     : 1;
     }
     err_destroy(err);
     free(words);

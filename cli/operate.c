@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "weft-config.h"
@@ -46,16 +47,16 @@ static char *
 duration_to_text(int64_t seconds)
 {
     if (seconds >= 86400) {
-        return mem_textf("%"PRId64" d %"PRId64" h", seconds / 86400,
+        return mem_textf("%" PRId64 " d %" PRId64 " h", seconds / 86400,
                          seconds % 86400 / 3600);
     } else if (seconds >= 3600) {
-        return mem_textf("%"PRId64" h %"PRId64" min", seconds / 3600,
+        return mem_textf("%" PRId64 " h %" PRId64 " min", seconds / 3600,
                          seconds % 3600 / 60);
     } else if (seconds >= 60) {
-        return mem_textf("%"PRId64" min %"PRId64" s", seconds / 60,
+        return mem_textf("%" PRId64 " min %" PRId64 " s", seconds / 60,
                          seconds % 60);
     }
-    return mem_textf("%"PRId64" s", seconds);
+    return mem_textf("%" PRId64 " s", seconds);
 }
 
 /* Prints 'answer' if JSON was asked for, and returns true then. */
@@ -84,7 +85,7 @@ print_objects(const struct json *objects)
     for (size_t i = 0; i < n; i++) {
         const struct json *count = nodes[i]->data;
         if (count->type == JSON_INTEGER && json_integer(count)) {
-            printf("%s%s %"PRId64, any ? ", " : "", nodes[i]->name,
+            printf("%s%s %" PRId64, any ? ", " : "", nodes[i]->name,
                    json_integer(count));
             any = true;
         }
@@ -134,10 +135,10 @@ command_status(struct weft *weft)
     const struct json *hosts = jget(status, "hosts");
     int64_t known = get_int(hosts, "known");
     int64_t connected = get_int(hosts, "connected");
-    printf("hosts    %s%"PRId64" of %"PRId64" connected%s\n",
+    printf("hosts    %s%" PRId64 " of %" PRId64 " connected%s\n",
            colour(weft, connected == known ? COLOUR_GOOD : COLOUR_BAD),
            connected, known, colour(weft, COLOUR_OFF));
-    printf("rules    %"PRId64"\n", get_int(status, "rules"));
+    printf("rules    %" PRId64 "\n", get_int(status, "rules"));
     print_objects(jget(status, "objects"));
     print_problems(weft, status);
     printf("store\n");
@@ -171,16 +172,46 @@ print_host_notes(const struct weft *weft, struct json *const *hosts,
     }
 }
 
+/* How long ago 'since', in seconds since 1970, was.  Caller frees. */
+static char *
+age_to_text(const struct json *since)
+{
+    if (!since || (since->type != JSON_REAL && since->type != JSON_INTEGER)) {
+        return mem_text("-");
+    }
+    double then = (since->type == JSON_REAL ? json_real(since)
+                                            : (double) json_integer(since));
+    double age = difftime(time(NULL), (time_t) then);
+    return duration_to_text(age > 0 ? (int64_t) age : 0);
+}
+
+static void
+put_host(struct grid *grid, const struct json *host)
+{
+    static const char *const members[] = {
+        "name",     "address",        "connected",
+        "since",    "tunnel_address", "tunnels",
+        "physnets", "ovs_version",    "openflow_version",
+        "ports",    "pending"
+    };
+    for (size_t i = 0; i < N_OF(members); i++) {
+        const struct json *value = jget(host, members[i]);
+        if (!strcmp(members[i], "since")) {
+            AUTO_TEXT *age = age_to_text(value);
+            grid_put(grid, age);
+        } else {
+            grid_put_json(grid, value);
+        }
+    }
+}
+
 struct err *
 command_hosts(struct weft *weft)
 {
     static const char *const titles[] = {
-        "NAME", "ADDRESS", "CONNECTED", "SINCE", "TUNNEL ADDRESS", "TUNNELS",
-        "PHYSNETS", "OVS", "OPENFLOW", "PORTS", "PENDING"
-    };
-    static const char *const members[] = {
-        "name", "address", "connected", "since", "tunnel_address", "tunnels",
-        "physnets", "ovs_version", "openflow_version", "ports", "pending"
+        "NAME",           "ADDRESS", "CONNECTED", "FOR",
+        "TUNNEL ADDRESS", "TUNNELS", "PHYSNETS",  "OVS",
+        "OPENFLOW",       "PORTS",   "PENDING"
     };
     AUTO(json) *answer = NULL;
     struct err *err = client_call(weft, "GET", API "/hosts", NULL, &answer);
@@ -188,6 +219,7 @@ command_hosts(struct weft *weft)
         return err;
     }
     size_t n;
+    sort_by_name(jget(answer, "hosts"));
     struct json *const *hosts = jget_array(answer, "hosts", &n);
     if (weft->options.output == OUTPUT_IDS) {
         for (size_t i = 0; i < n; i++) {
@@ -206,9 +238,7 @@ command_hosts(struct weft *weft)
     struct grid grid;
     grid_init(&grid, titles, N_OF(titles));
     for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < N_OF(members); j++) {
-            grid_put_json(&grid, jget(hosts[i], members[j]));
-        }
+        put_host(&grid, hosts[i]);
     }
     grid_print(weft, &grid);
     grid_uninit(&grid);
@@ -226,8 +256,8 @@ command_host(struct weft *weft)
     ds_put_cstr(&path, API "/hosts/");
     client_put_escaped(&path, weft->args[1]);
     AUTO(json) *answer = NULL;
-    struct err *err = client_call(weft, "DELETE", ds_cstr(&path), NULL,
-                                  &answer);
+    struct err *err =
+        client_call(weft, "DELETE", ds_cstr(&path), NULL, &answer);
     if (err || printed_json(weft, answer)) {
         return err;
     }
@@ -244,8 +274,7 @@ print_live(struct weft *weft)
     ds_put_cstr(&path, API "/live?host=");
     client_put_escaped(&path, weft->args[0]);
     AUTO(json) *answer = NULL;
-    struct err *err = client_call(weft, "GET", ds_cstr(&path), NULL,
-                                  &answer);
+    struct err *err = client_call(weft, "GET", ds_cstr(&path), NULL, &answer);
     if (!err && !printed_json(weft, answer)) {
         print_lines(jget(answer, "flows"), 0);
     }
@@ -264,8 +293,7 @@ command_rules(struct weft *weft)
     ds_put_format(&path, API "/rules?%s=", scope ? "scope" : "host");
     client_put_escaped(&path, what);
     AUTO(json) *answer = NULL;
-    struct err *err = client_call(weft, "GET", ds_cstr(&path), NULL,
-                                  &answer);
+    struct err *err = client_call(weft, "GET", ds_cstr(&path), NULL, &answer);
     if (err || printed_json(weft, answer)) {
         return err;
     }
@@ -276,7 +304,7 @@ command_rules(struct weft *weft)
         const char *name = jget_text(scopes[i], "name");
         size_t n_items;
         jget_array(scopes[i], "items", &n_items);
-        printf("%s%s%s%s%s%s: %zu rules, %"PRId64" subscribers\n",
+        printf("%s%s%s%s%s%s: %zu rules, %" PRId64 " subscribers\n",
                colour(weft, COLOUR_TITLE), id, name && name[0] ? " (" : "",
                name ? name : "", name && name[0] ? ")" : "",
                colour(weft, COLOUR_OFF), n_items,
@@ -288,23 +316,39 @@ command_rules(struct weft *weft)
 
 /* explain */
 
-static void
-print_section(const struct weft *weft, const struct json *answer,
-              const char *member, const char *title)
+static bool
+is_among(const struct json *texts, const char *text)
 {
-    const struct json *value = jget(answer, member);
-    if (!value || value->type == JSON_NULL) {
-        return;
+    bool found = false;
+    for (size_t i = 0;
+         texts && texts->type == JSON_ARRAY && i < texts->array.n; i++) {
+        const struct json *one = texts->array.elems[i];
+        found =
+            found
+            || (one->type == JSON_STRING && !strcmp(json_string(one), text));
     }
-    printf("%s%s%s\n", colour(weft, COLOUR_TITLE), title,
-           colour(weft, COLOUR_OFF));
-    if (value->type == JSON_ARRAY) {
-        print_lines(value, 2);
-    } else if (value->type == JSON_OBJECT) {
-        print_members(weft, value, 2);
-    } else {
-        AUTO_TEXT *text = value_to_text(value);
-        printf("  %s\n", text);
+    return found;
+}
+
+/* What the port should have: what is missing stands out. */
+static void
+print_should(const struct weft *weft, const struct json *answer)
+{
+    size_t n;
+    struct json *const *should = jget_array(answer, "should", &n);
+    const struct json *missing = jget(answer, "missing");
+    const struct json *has = jget(answer, "has");
+    if (has && has->type == JSON_INTEGER) {
+        printf("its host has %" PRId64 " of %zu\n", json_integer(has), n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        AUTO_TEXT *item = value_to_text(jget(should[i], "item"));
+        AUTO_TEXT *pass = value_to_text(jget(should[i], "pass"));
+        bool absent = is_among(missing, item);
+        printf("  %s%s%s%s  (%s)\n",
+               colour(weft, absent ? COLOUR_BAD : COLOUR_OFF),
+               absent ? "missing  " : "", colour(weft, COLOUR_OFF), item,
+               pass);
     }
 }
 
@@ -328,9 +372,12 @@ command_explain(struct weft *weft)
     printf("port %s on host %s: %s%s%s\n", id, host,
            colour(weft, good ? COLOUR_GOOD : COLOUR_BAD), status,
            colour(weft, COLOUR_OFF));
-    print_section(weft, answer, "why", good ? "notes" : "why not ACTIVE");
-    print_section(weft, answer, "should", "should have");
-    print_section(weft, answer, "has", "its host has");
+    const struct json *why = jget(answer, "why");
+    if (why && why->type == JSON_ARRAY && why->array.n) {
+        printf("%s\n", good ? "notes:" : "why not ACTIVE:");
+        print_lines(why, 2);
+    }
+    print_should(weft, answer);
     return NULL;
 }
 
@@ -340,20 +387,19 @@ static struct err *
 check_engine(struct weft *weft)
 {
     AUTO(json) *answer = NULL;
-    struct err *err = client_call(weft, "POST", API "/check/engine", NULL,
-                                  &answer);
+    struct err *err =
+        client_call(weft, "POST", API "/check/engine", NULL, &answer);
     if (err) {
         return err;
     }
     int64_t differences = get_int(answer, "differences");
     weft->problem = differences != 0;
     if (!printed_json(weft, answer)) {
-        printf("%s%s%s\n",
-               colour(weft, differences ? COLOUR_BAD : COLOUR_GOOD),
-               differences
-               ? "the rules differ from those compiled from scratch:"
-               : "the rules equal those compiled from scratch",
-               colour(weft, COLOUR_OFF));
+        printf(
+            "%s%s%s\n", colour(weft, differences ? COLOUR_BAD : COLOUR_GOOD),
+            differences ? "the rules differ from those compiled from scratch:"
+                        : "the rules equal those compiled from scratch",
+            colour(weft, COLOUR_OFF));
         print_lines(jget(answer, "report"), 2);
     }
     return NULL;
@@ -367,8 +413,9 @@ print_host_check(struct weft *weft, const struct json *host)
     size_t n_missing, n_stale;
     struct json *const *missing = jget_array(host, "missing", &n_missing);
     struct json *const *stale = jget_array(host, "stale", &n_stale);
-    printf("%s%s%s: %"PRId64" rules, %zu missing, %zu"
-           " stale\n", colour(weft, good ? COLOUR_GOOD : COLOUR_BAD), name,
+    printf("%s%s%s: %" PRId64 " rules, %zu missing, %zu"
+           " stale\n",
+           colour(weft, good ? COLOUR_GOOD : COLOUR_BAD), name,
            colour(weft, COLOUR_OFF), get_int(host, "rules"), n_missing,
            n_stale);
     for (size_t i = 0; i < n_missing; i++) {
@@ -391,8 +438,7 @@ check_switches(struct weft *weft)
         client_put_escaped(&path, weft->args[1]);
     }
     AUTO(json) *answer = NULL;
-    struct err *err = client_call(weft, "POST", ds_cstr(&path), NULL,
-                                  &answer);
+    struct err *err = client_call(weft, "POST", ds_cstr(&path), NULL, &answer);
     if (err) {
         return err;
     }
@@ -483,12 +529,11 @@ command_backup(struct weft *weft)
     AUTO(json) *body = json_object_create();
     json_object_put_string(body, "path", path);
     AUTO(json) *answer = NULL;
-    struct err *err = client_call(weft, "POST", API "/backup", body,
-                                  &answer);
+    struct err *err = client_call(weft, "POST", API "/backup", body, &answer);
     if (err || printed_json(weft, answer)) {
         return err;
     }
-    printf("%s: %"PRId64" bytes\n", path, get_int(answer, "bytes"));
+    printf("%s: %" PRId64 " bytes\n", path, get_int(answer, "bytes"));
     return NULL;
 }
 
@@ -500,14 +545,16 @@ command_restore(struct weft *weft)
     struct err *err = client_call(weft, "GET", "/ready", NULL, &answer);
     if (!err || err->kind != ERR_UNAVAILABLE) {
         err_destroy(err);
-        return err_new(ERR_IN_USE, NULL, "weftd is running and has its store "
+        return err_new(ERR_IN_USE, NULL,
+                       "weftd is running and has its store "
                        "open: stop it first, then restore: systemctl stop "
                        "weftd");
     }
     err_destroy(err);
     fflush(stdout);
     execlp("weftd", "weftd", "--restore", path, (char *) NULL);
-    return err_new(ERR_UNAVAILABLE, NULL, "cannot run weftd: %s: run "
+    return err_new(ERR_UNAVAILABLE, NULL,
+                   "cannot run weftd: %s: run "
                    "'weftd --restore %s' with its full path",
                    strerror(errno), path);
 }

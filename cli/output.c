@@ -9,10 +9,12 @@
 
 #include <stdio.h>
 
+#define MAX_NESTED 6 /* Members of an object shown in a line. */
+
 void
 grid_init(struct grid *grid, const char *const *titles, size_t n_columns)
 {
-    *grid = (struct grid) { .titles = titles, .n_columns = n_columns };
+    *grid = (struct grid){ .titles = titles, .n_columns = n_columns };
 }
 
 void
@@ -22,11 +24,63 @@ grid_put(struct grid *grid, const char *text)
     grid->cells[grid->n_cells++] = mem_text(text && text[0] ? text : "-");
 }
 
+static bool
+is_uid(const struct json *json)
+{
+    struct uuid uuid;
+    return json->type == JSON_STRING && strlen(json_string(json)) == UID_LENGTH
+           && uid_from_text(json_string(json), &uuid);
+}
+
+/* A list of objects in one cell: of each object, what people read.  Ids of
+ * other objects are left to 'show'. */
+static char *
+list_to_cell(const struct json *list)
+{
+    AUTO_DS ds = DS_EMPTY_INITIALIZER;
+    for (size_t i = 0; i < list->array.n; i++) {
+        const struct json *one = list->array.elems[i];
+        if (one->type != JSON_OBJECT) {
+            return value_to_text(list);
+        }
+        ds_put_cstr(&ds, i ? ", " : "");
+        struct shash_node *node;
+        bool any = false;
+        SHASH_FOR_EACH (node, json_object(one)) {
+            if (!is_uid(node->data)) {
+                AUTO_TEXT *value = value_to_text(node->data);
+                ds_put_format(&ds, "%s%s", any ? " " : "", value);
+                any = true;
+            }
+        }
+    }
+    return mem_text(ds_cstr(&ds));
+}
+
 void
 grid_put_json(struct grid *grid, const struct json *json)
 {
-    AUTO_TEXT *text = value_to_text(json);
+    AUTO_TEXT *text = json && json->type == JSON_ARRAY ? list_to_cell(json)
+                                                       : value_to_text(json);
     grid_put(grid, text);
+}
+
+static int
+compare_names(const void *a_, const void *b_)
+{
+    const struct json *const *a = a_, *const *b = b_;
+    const char *first = jget_text(*a, "name");
+    const char *second = jget_text(*b, "name");
+    return strcmp(first ? first : "", second ? second : "");
+}
+
+void
+sort_by_name(const struct json *objects)
+{
+    if (objects && objects->type == JSON_ARRAY && objects->array.n) {
+        qsort(objects->array.elems, objects->array.n,
+              sizeof *objects->array.elems, compare_names);
+    }
 }
 
 /* Columns that 'text' takes: bytes of UTF-8 that begin a character. */
@@ -52,6 +106,7 @@ print_cell(const char *text, size_t width, bool last)
 void
 grid_print(const struct weft *weft, const struct grid *grid)
 {
+    ovs_assert(grid->n_columns);
     size_t *widths = mem_zalloc((grid->n_columns + 1) * sizeof *widths);
     for (size_t i = 0; i < grid->n_columns; i++) {
         widths[i] = width_of(grid->titles[i]);
@@ -123,8 +178,7 @@ object_to_text(const struct json *json)
         if (n == 1) {
             ds_put_cstr(&ds, value);
         } else {
-            ds_put_format(&ds, "%s%s %s", i ? " " : "", nodes[i]->name,
-                          value);
+            ds_put_format(&ds, "%s%s %s", i ? " " : "", nodes[i]->name, value);
         }
     }
     free(nodes);
@@ -173,7 +227,14 @@ print_members(const struct weft *weft, const struct json *object, int indent)
         width = name > width ? name : width;
     }
     for (size_t i = 0; i < n; i++) {
-        AUTO_TEXT *value = value_to_text(nodes[i]->data);
+        const struct json *member = nodes[i]->data;
+        size_t n_nested =
+            (member->type == JSON_OBJECT ? shash_count(json_object(member))
+                                         : 0);
+        AUTO_TEXT *value =
+            n_nested > MAX_NESTED
+                ? mem_textf("%zu values, see them with -o json", n_nested)
+                : value_to_text(member);
         printf("%*s%s%-*s%s  %s\n", indent, "", colour(weft, COLOUR_TITLE),
                (int) width, nodes[i]->name, colour(weft, COLOUR_OFF), value);
     }

@@ -38,12 +38,12 @@ resource_array(const struct json *schema)
 /* Asks for the schema and finds the resource that 'word' means in it.  The
  * caller owns '*schemap', of which '*resourcep' is a part. */
 static struct err *
-find_resource(const struct weft *weft, const char *word,
-              struct json **schemap, const struct json **resourcep)
+find_resource(const struct weft *weft, const char *word, struct json **schemap,
+              const struct json **resourcep)
 {
     struct json *schema = NULL;
-    struct err *err = client_call(weft, "GET", "/weft/v1/schema", NULL,
-                                  &schema);
+    struct err *err =
+        client_call(weft, "GET", "/weft/v1/schema", NULL, &schema);
     if (err) {
         return err;
     }
@@ -58,9 +58,11 @@ find_resource(const struct weft *weft, const char *word,
         }
     }
     json_destroy(schema);
-    return err_new(ERR_INVALID, NULL, "there is no command and no resource "
+    return err_new(ERR_INVALID, NULL,
+                   "there is no command and no resource "
                    "\"%s\": 'weft help' lists commands, 'weft resources' "
-                   "resources", word);
+                   "resources",
+                   word);
 }
 
 static void
@@ -98,12 +100,13 @@ get_list(const struct weft *weft, const struct json *resource,
     put_path(&path, resource);
     ds_put_cstr(&path, query);
     struct json *answer = NULL;
-    struct err *err = client_call(weft, "GET", ds_cstr(&path), NULL,
-                                  &answer);
+    struct err *err = client_call(weft, "GET", ds_cstr(&path), NULL, &answer);
     if (!err && !unwrap(answer, JSON_ARRAY)) {
         json_destroy(answer);
-        return err_new(ERR_CORRUPT, NULL, "the answer to a list of %s has no "
-                       "list in it", jget_text(resource, "name"));
+        return err_new(ERR_CORRUPT, NULL,
+                       "the answer to a list of %s has no "
+                       "list in it",
+                       jget_text(resource, "name"));
     }
     if (!err) {
         *answerp = answer;
@@ -122,22 +125,24 @@ choose(const struct json *objects, const char *kind, const char *text,
     for (size_t i = 0; i < objects->array.n; i++) {
         const char *id = jget_text(objects->array.elems[i], "id");
         const char *name = jget_text(objects->array.elems[i], "name");
-        if (id && (text_starts_with(id, text)
-                   || (name && !strcmp(name, text)))) {
+        if (id
+            && (text_starts_with(id, text) || (name && !strcmp(name, text)))) {
             found = id;
             if (n_found++ < 5) {
-                ds_put_format(&matches, "\n    %s  %s", id,
-                              name ? name : "");
+                ds_put_format(&matches, "\n    %s  %s", id, name ? name : "");
             }
         }
     }
     if (!n_found) {
-        return err_new(ERR_MISSING, NULL, "there is no %s with the id or "
-                       "name \"%s\": 'weft %s list' lists them", kind, text,
-                       kind);
+        return err_new(ERR_MISSING, NULL,
+                       "there is no %s with the id or "
+                       "name \"%s\": 'weft %s list' lists them",
+                       kind, text, kind);
     } else if (n_found > 1) {
-        return err_new(ERR_INVALID, NULL, "\"%s\" could be any of %zu"
-                       ":%s", text, n_found, ds_cstr(&matches));
+        return err_new(ERR_INVALID, NULL,
+                       "\"%s\" could be any of %zu"
+                       ":%s",
+                       text, n_found, ds_cstr(&matches));
     }
     *idp = mem_text(found);
     return NULL;
@@ -153,10 +158,11 @@ find_object(const struct weft *weft, const struct json *resource,
         return NULL;
     }
     AUTO(json) *answer = NULL;
-    struct err *err = get_list(weft, resource, "?fields=id&fields=name",
-                               &answer);
-    return err ? err : choose(unwrap(answer, JSON_ARRAY),
-                              jget_text(resource, "name"), text, idp);
+    struct err *err =
+        get_list(weft, resource, "?fields=id&fields=name", &answer);
+    return err ? err
+               : choose(unwrap(answer, JSON_ARRAY),
+                        jget_text(resource, "name"), text, idp);
 }
 
 struct err *
@@ -178,8 +184,10 @@ filters_to_query(const struct weft *weft, struct ds *query)
     for (int i = 1; i < weft->n_args; i++) {
         const char *equals = strchr(weft->args[i], '=');
         if (!equals || equals == weft->args[i]) {
-            return err_new(ERR_INVALID, NULL, "a filter is FIELD=VALUE, not "
-                           "\"%s\"", weft->args[i]);
+            return err_new(ERR_INVALID, NULL,
+                           "a filter is FIELD=VALUE, not "
+                           "\"%s\"",
+                           weft->args[i]);
         }
         AUTO_TEXT *name = mem_text(weft->args[i]);
         name[equals - weft->args[i]] = '\0';
@@ -197,8 +205,8 @@ static size_t
 columns_of(const struct json *resource, const char ***namesp)
 {
     const struct json *fields = jget(resource, "fields");
-    size_t n_fields = fields && fields->type == JSON_ARRAY
-                      ? fields->array.n : 0;
+    size_t n_fields =
+        fields && fields->type == JSON_ARRAY ? fields->array.n : 0;
     const char **names = mem_zalloc((n_fields + 1) * sizeof *names);
     size_t n = 0;
     names[n++] = "id";
@@ -206,8 +214,8 @@ columns_of(const struct json *resource, const char ***namesp)
         const struct json *field = fields->array.elems[i];
         const char *name = jget_text(field, "name");
         bool column = false;
-        if (name && strcmp(name, "id")
-            && jget_bool(field, "column", &column) && column) {
+        if (name && strcmp(name, "id") && jget_bool(field, "column", &column)
+            && column) {
             names[n++] = name;
         }
     }
@@ -265,6 +273,7 @@ list(struct weft *weft, const struct json *resource)
         return err;
     }
     const struct json *objects = unwrap(answer, JSON_ARRAY);
+    sort_by_name(objects);
     if (weft->options.output == OUTPUT_JSON) {
         print_json(objects);
     } else if (weft->options.output == OUTPUT_IDS) {
@@ -328,8 +337,10 @@ command_resource(struct weft *weft, const char *word)
     } else if (!strcmp(weft->args[0], "show")) {
         return show(weft, resource);
     }
-    return err_new(ERR_INVALID, NULL, "usage: weft %s list [FIELD=VALUE]... "
-                   "| show ID|NAME", word);
+    return err_new(ERR_INVALID, NULL,
+                   "usage: weft %s list [FIELD=VALUE]... "
+                   "| show ID|NAME",
+                   word);
 }
 
 struct err *
@@ -337,8 +348,8 @@ command_resources(struct weft *weft)
 {
     static const char *const titles[] = { "RESOURCE", "WHAT IT IS" };
     AUTO(json) *schema = NULL;
-    struct err *err = client_call(weft, "GET", "/weft/v1/schema", NULL,
-                                  &schema);
+    struct err *err =
+        client_call(weft, "GET", "/weft/v1/schema", NULL, &schema);
     if (err) {
         return err;
     }

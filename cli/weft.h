@@ -20,17 +20,17 @@
 enum output {
     OUTPUT_TABLE,
     OUTPUT_JSON,
-    OUTPUT_IDS,                 /* One identifier a line: for scripts. */
+    OUTPUT_IDS, /* One identifier a line: for scripts. */
 };
 
 struct options {
-    const char *socket;         /* Local socket of weftd. */
-    const char *url;            /* Or null: use the socket. */
+    const char *socket; /* Local socket of weftd. */
+    const char *url;    /* Or null: use the socket. */
     const char *user;
-    char *password;             /* Owned. */
-    const char *ca;             /* File, or null: the system's. */
+    char *password; /* Owned. */
+    const char *ca; /* File, or null: the system's. */
     enum output output;
-    bool live;                  /* rules: what the switch holds. */
+    bool live; /* rules: what the switch holds. */
     bool colours;
     bool unicode;
 };
@@ -38,9 +38,9 @@ struct options {
 /* One run of the command. */
 struct weft {
     struct options options;
-    int n_args;                 /* After the command's name. */
+    int n_args; /* After the command's name. */
     char **args;
-    bool problem;               /* What was checked is not as it should be. */
+    bool problem; /* What was checked is not as it should be. */
 };
 
 /* client.c */
@@ -52,8 +52,8 @@ struct err *client_call(const struct weft *, const char *method,
                         struct json **answerp) OVS_WARN_UNUSED_RESULT;
 /* GET that does not end: calls 'line' for each line that arrives. */
 struct err *client_follow(const struct weft *, const char *path,
-                          void (*line)(const char *, void *aux), void *aux)
-    OVS_WARN_UNUSED_RESULT;
+                          void (*line)(const char *, void *aux),
+                          void *aux) OVS_WARN_UNUSED_RESULT;
 /* Appends 'text' to a path or query, %-escaped. */
 void client_put_escaped(struct ds *, const char *text);
 
@@ -63,7 +63,7 @@ void client_put_escaped(struct ds *, const char *text);
 struct grid {
     const char *const *titles;
     size_t n_columns;
-    char **cells;               /* Owned texts. */
+    char **cells; /* Owned texts. */
     size_t n_cells, allocated_cells;
 };
 
@@ -73,12 +73,13 @@ void grid_put_json(struct grid *, const struct json *or_null);
 void grid_print(const struct weft *, const struct grid *);
 void grid_uninit(struct grid *);
 
+/* Sorts an array of objects by their member "name", in place. */
+void sort_by_name(const struct json *or_null);
 /* "text", "a, b", "yes", "17", "-" for null: a value for people.  The caller
  * frees it. */
 char *value_to_text(const struct json *or_null);
 /* Prints an object's members, one per line, below each other. */
-void print_members(const struct weft *, const struct json *object,
-                   int indent);
+void print_members(const struct weft *, const struct json *object, int indent);
 void print_json(const struct json *);
 /* Text in a colour: "good", "bad", "title", where the terminal has any. */
 enum colour {
@@ -113,7 +114,6 @@ struct err *command_resource(struct weft *, const char *word);
 /* The id of the 'resource' that 'text' means: an id, the unique beginning of
  * one, or a unique name.  Caller frees. */
 struct err *resource_find(const struct weft *, const char *resource,
-                          const char *text, char **idp)
-    OVS_WARN_UNUSED_RESULT;
+                          const char *text, char **idp) OVS_WARN_UNUSED_RESULT;
 
 #endif /* weft.h */

@@ -246,7 +246,8 @@ class Weftd:
         def settled():
             hosts = self.hosts()
             return all(name in hosts and hosts[name]["connected"]
-                       and not hosts[name].get("pending") for name in names)
+                       and hosts[name]["state"] == "in step"
+                       and not hosts[name]["pending"] for name in names)
         wait_until(settled, lambda: f"hosts {names}: {self.hosts()}", seconds)
 
 

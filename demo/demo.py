@@ -32,8 +32,10 @@ class Screen:
 
     def __init__(self):
         self.start = time.monotonic()
-        encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-        fancy = encoding == "utf8"
+        # Python calls the C locale UTF-8; the terminal may not.
+        locale = next((os.environ[name] for name in (
+            "LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
+        fancy = "utf8" in locale.lower().replace("-", "")
         self.good, self.bad = ("\u2713", "\u2717") if fancy else ("ok  ",
                                                                   "FAIL")
         colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ

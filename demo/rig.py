@@ -125,8 +125,9 @@ class Namespace:
     def __init__(self, rig, name):
         self.rig = rig
         self.name = f"{rig.prefix}-{name}"
-        run("ip", "netns", "add", self.name)
+        # Before it exists: a signal may end us at any moment.
         rig.namespaces.append(self)
+        run("ip", "netns", "add", self.name)
         # No waiting for duplicate address detection, no surprises.
         self.run("sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0",
                  "net.ipv6.conf.default.accept_dad=0",
@@ -271,6 +272,11 @@ class VM:
     def forget_neighbours(self):
         self.ip("neigh", "flush", "all", check=False)
         self.ip("-6", "neigh", "flush", "all", check=False)
+
+    def link_local(self):
+        """Its link-local address (RFC 4291 appendix A)."""
+        ea = bytes.fromhex(self.mac.replace(":", ""))
+        return "fe80::%02x%02x:%02xff:fe%02x:%02x%02x" % (ea[0] ^ 2, *ea[1:])
 
     def ping(self, address, count=1, seconds=1.0, source=None, size=None,
              interval=0.2):
@@ -465,9 +471,19 @@ class Hypervisor:
     def changes(self):
         """What grows when somebody changes this host: revalidations caused by
         changed flows, and the bytes of the database's transaction log.
-        Equal before and after means that nothing was touched."""
-        flows = self.appctl("coverage/read-counter", "rev_flow_table")
-        return int(flows), os.stat(self.path("conf.db")).st_size
+        Equal before and after means that nothing was touched.
+
+        The switch's threads add up their counters now and then, so this
+        waits until the figures have stood still for two seconds."""
+        last, since = None, time.monotonic()
+        while True:
+            text = self.appctl("coverage/read-counter", "rev_flow_table")
+            now = int(text), os.stat(self.path("conf.db")).st_size
+            if now != last:
+                last, since = now, time.monotonic()
+            elif time.monotonic() - since > 2:
+                return now
+            time.sleep(0.1)
 
     def flows(self, bridge="br-int"):
         """The flows of a bridge as sorted text without statistics."""

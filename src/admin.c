@@ -15,12 +15,13 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "openvswitch/vlog.h"
+
 #include "daemon.h"
 #include "net/net.h"
-#include "openvswitch/vlog.h"
 #include "weft-config.h"
 
-#define MAX_PROBLEMS 100                /* Shown; the rest is counted. */
+#define MAX_PROBLEMS 100 /* Shown; the rest is counted. */
 
 /* Names. */
 
@@ -30,15 +31,14 @@ find_host(const struct daemon *daemon, const char *name)
 {
     struct uuid id;
     if (uid_from_text(name, &id)) {
-        const struct entity *host
-            = model_find(daemon->model, &host_resource, &id);
+        const struct entity *host =
+            model_find(daemon->model, &host_resource, &id);
         if (host) {
             return host_cast(host);
         }
     }
     size_t n;
-    const struct entity **list
-        = model_list(daemon->model, &host_resource, &n);
+    const struct entity **list = model_list(daemon->model, &host_resource, &n);
     const struct host *found = NULL;
     for (size_t i = 0; i < n && !found; i++) {
         const struct host *host = host_cast(list[i]);
@@ -53,7 +53,7 @@ find_host(const struct daemon *daemon, const char *name)
 }
 
 /* The host that the query names, or an error. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 require_host(const struct daemon *daemon, const char *name,
              const struct host **hostp)
 {
@@ -62,16 +62,15 @@ require_host(const struct daemon *daemon, const char *name,
            : name ? err_new(ERR_MISSING, "host",
                             "there is no host \"%s\"; `weft hosts` lists them",
                             name)
-                  : err_new(ERR_INVALID, "host",
-                            "say which host: ?host=NAME");
+                  : err_new(ERR_INVALID, "host", "say which host: ?host=NAME");
 }
 
 /* The name of any object, or null.  Caller frees. */
 static char *
 entity_name(const struct entity *entity)
 {
-    const struct field *field
-        = entity ? shape_find(&entity->resource->shape, "name") : NULL;
+    const struct field *field =
+        entity ? shape_find(&entity->resource->shape, "name") : NULL;
     return field ? field_to_text(field, entity) : NULL;
 }
 
@@ -81,8 +80,7 @@ describe_id(const struct daemon *daemon, const struct uuid *id)
 {
     for (size_t i = 0; i < model_n_resources(daemon->model); i++) {
         const struct resource *resource = model_resource_at(daemon->model, i);
-        const struct entity *entity
-            = model_find(daemon->model, resource, id);
+        const struct entity *entity = model_find(daemon->model, resource, id);
         if (entity) {
             AUTO_TEXT *name = entity_name(entity);
             return resource == &host_resource && name
@@ -149,8 +147,7 @@ put_host_problems(const struct daemon *daemon, struct json *problems)
         bool connected = false;
         if (jget_bool(host, "connected", &connected) && !connected) {
             const char *why = jget_text(host, "last_error");
-            put_problem(problems, "error", about, why ? why
-                                                      : "not connected");
+            put_problem(problems, "error", about, why ? why : "not connected");
         }
         const struct json *lacks = jget(host, "lacks");
         for (size_t j = 0;
@@ -188,8 +185,8 @@ problems_to_json(const struct daemon *daemon)
     }
     free(notes);
     if (n_left_out) {
-        AUTO_TEXT *text = mem_textf("%zu more problems are not shown",
-                                    n_left_out);
+        AUTO_TEXT *text =
+            mem_textf("%zu more problems are not shown", n_left_out);
         put_problem(problems, "info", "all", text);
     }
     return problems;
@@ -202,9 +199,9 @@ objects_to_json(const struct daemon *daemon)
     for (size_t i = 0; i < model_n_resources(daemon->model); i++) {
         const struct resource *resource = model_resource_at(daemon->model, i);
         if (!resource->internal && !resource->volatile_) {
-            json_object_put(objects, resource->shape.name,
-                            json_integer_create(
-                                model_count(daemon->model, resource)));
+            json_object_put(
+                objects, resource->shape.name,
+                json_integer_create(model_count(daemon->model, resource)));
         }
     }
     return objects;
@@ -214,8 +211,8 @@ static struct json *
 host_counts_to_json(const struct daemon *daemon)
 {
     size_t n, n_connected = 0;
-    const struct entity **hosts
-        = model_list(daemon->model, &host_resource, &n);
+    const struct entity **hosts =
+        model_list(daemon->model, &host_resource, &n);
     for (size_t i = 0; i < n; i++) {
         n_connected += switches_is_connected(daemon->switches, &hosts[i]->id);
     }
@@ -231,6 +228,10 @@ view_status(struct view_call *call, const struct request *request,
             const char *argument, void *daemon_)
 {
     const struct daemon *daemon = daemon_;
+    if (!daemon->store) {
+        view_fail(call, err_new(ERR_UNAVAILABLE, NULL, "stopping"));
+        return;
+    }
     struct json *status = json_object_create();
     json_object_put_string(status, "version", WEFT_VERSION);
     json_object_put(status, "started",
@@ -309,14 +310,14 @@ scope_to_json(const struct daemon *daemon, const struct scope *scope)
     free(texts);
 
     struct scope_id id = scope_id(scope);
-    const struct resource *resource
-        = id.kind == SCOPE_HOST      ? &host_resource
-          : id.kind == SCOPE_SEGMENT ? model_resource(daemon->model, "network")
-          : id.kind == SCOPE_ROUTER  ? model_resource(daemon->model, "router")
-                                     : NULL;
-    AUTO_TEXT *name = resource ? entity_name(model_find(daemon->model,
-                                                        resource, &id.id))
-                               : NULL;
+    const struct resource *resource =
+        id.kind == SCOPE_HOST      ? &host_resource
+        : id.kind == SCOPE_SEGMENT ? model_resource(daemon->model, "network")
+        : id.kind == SCOPE_ROUTER  ? model_resource(daemon->model, "router")
+                                   : NULL;
+    AUTO_TEXT *name =
+        resource ? entity_name(model_find(daemon->model, resource, &id.id))
+                 : NULL;
     struct json *json = json_object_create();
     json_object_put(json, "scope",
                     json_string_create_nocopy(scope_id_to_text(&id)));
@@ -328,7 +329,7 @@ scope_to_json(const struct daemon *daemon, const struct scope *scope)
 }
 
 /* "all", "host:compute-1", "segment:<id>", as in ?scope=. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 scope_from_text(const struct daemon *daemon, const char *text,
                 struct scope_id *idp)
 {
@@ -358,15 +359,14 @@ scope_from_text(const struct daemon *daemon, const char *text,
         }
         id.id = host->entity.id;
     } else if (id.kind != SCOPE_ALL && !uid_from_text(colon + 1, &id.id)) {
-        return err_new(ERR_INVALID, "scope", "\"%s\" is not an id",
-                       colon + 1);
+        return err_new(ERR_INVALID, "scope", "\"%s\" is not an id", colon + 1);
     }
     *idp = id;
     return NULL;
 }
 
 /* The scopes asked for: '*np' of them in an array that the caller frees. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 select_scopes(const struct daemon *daemon, const struct request *request,
               const struct scope ***scopesp, size_t *np)
 {
@@ -438,15 +438,14 @@ static void
 live_done(struct json *result, void *live_)
 {
     struct live *live = live_;
-    if (!result) {
-        view_fail(live->call, err_new(ERR_UNAVAILABLE, "host",
-                                      "host %s is not connected",
-                                      live->host));
+    const char *problem =
+        result ? jget_text(result, "error") : "not connected";
+    if (problem) {
+        view_fail(live->call, err_new(ERR_UNAVAILABLE, "host", "host %s: %s",
+                                      live->host, problem));
+        json_destroy(result);
     } else {
-        struct json *answer = json_object_create();
-        json_object_put_string(answer, "host", live->host);
-        json_object_put(answer, "flows", result);
-        view_answer(live->call, answer);
+        view_answer(live->call, result);
     }
     free(live->host);
     free(live);
@@ -458,8 +457,8 @@ view_live(struct view_call *call, const struct request *request,
 {
     struct daemon *daemon = daemon_;
     const struct host *host;
-    struct err *err
-        = require_host(daemon, request_query(request, "host"), &host);
+    struct err *err =
+        require_host(daemon, request_query(request, "host"), &host);
     if (!err && !switches_is_connected(daemon->switches, &host->entity.id)) {
         err = err_new(ERR_UNAVAILABLE, "host", "host %s is not connected",
                       host->name ? host->name : "?");
@@ -574,8 +573,9 @@ admin_set_log_level(const char *module, const char *level)
                        "\"%s\" is not off, err, warn, info or dbg", level);
     }
     bool all = !strcmp(module, "all");
-    if (!all && (!*module || strpbrk(module, " ,:\t")
-                 || vlog_get_destination_val(module) < VLF_N_DESTINATIONS)) {
+    if (!all
+        && (!*module || strpbrk(module, " ,:\t")
+            || vlog_get_destination_val(module) < VLF_N_DESTINATIONS)) {
         return err_new(ERR_INVALID, "module", "\"%s\" is not a module",
                        module);
     }
@@ -594,7 +594,7 @@ admin_set_log_level(const char *module, const char *level)
 }
 
 /* The body as a JSON object. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 body_parse(const struct request *request, struct json **bodyp)
 {
     struct err *err = json_parse_limited(request->body ? request->body : "",
@@ -664,6 +664,8 @@ view_backup(struct view_call *call, const struct request *request,
     if (!err && (!path || *path != '/')) {
         err = err_new(ERR_INVALID, "path",
                       "must be an absolute path, on the machine of weftd");
+    } else if (!err && !daemon->store) {
+        err = err_new(ERR_UNAVAILABLE, NULL, "stopping");
     }
     if (err) {
         view_fail(call, err);
@@ -690,7 +692,8 @@ static const struct view admin_views[] = {
       "Compare the rules with rules compiled from scratch",
       view_check_engine },
     { "POST", "/weft/v1/check/switches",
-      "Compare what switches hold with what they should", view_check_switches },
+      "Compare what switches hold with what they should",
+      view_check_switches },
     { "GET", "/weft/v1/log", "Log levels by module", view_log },
     { "PUT", "/weft/v1/log", "Set the log level of a module", view_set_log },
     { "POST", "/weft/v1/backup", "Copy the store to a file", view_backup },

@@ -14,7 +14,7 @@ void admin_register(struct daemon *);
 
 /* Sets what 'module' (or "all") logs; 'level' is off, err, warn, info or
  * dbg. */
-struct err *admin_set_log_level(const char *module, const char *level)
-    OVS_WARN_UNUSED_RESULT;
+struct err *admin_set_log_level(const char *module,
+                                const char *level) OVS_WARN_UNUSED_RESULT;
 
 #endif /* admin.h */

@@ -39,10 +39,10 @@ enum config_when { LIVE, RESTART };
 
 struct config_row {
     const char *section;
-    const char *name;           /* Null: the section itself. */
+    const char *name; /* Null: the section itself. */
     enum config_kind kind;
     size_t offset;
-    const char *dflt;           /* CHOICE: all values. */
+    const char *dflt; /* CHOICE: all values. */
     int64_t min, max;
     enum config_when when;
     const char *help;
@@ -52,7 +52,8 @@ static const struct config_row rows[] = {
 #define SECTION(NAME, HELP) { .section = #NAME, .help = HELP },
 #define OPTION(SECTION, NAME, KIND, DFLT, MIN, MAX, WHEN, HELP)               \
     { #SECTION, #NAME, KIND_##KIND, offsetof(struct config, SECTION.NAME),    \
-      DFLT, MIN, MAX, WHEN, HELP },
+      DFLT,     MIN,   MAX,         WHEN,                                     \
+      HELP },
 #define SECTION_END(NAME)
 #include "options.def"
 #undef SECTION
@@ -67,15 +68,15 @@ static const struct config_row rows[] = {
 struct config_source {
     struct config *config;
     const char *name;
-    const char *rest;           /* What libinih has not been given yet. */
+    const char *rest; /* What libinih has not been given yet. */
     int line;
-    uint8_t given[N_ROWS];      /* Seen in this file. */
-    struct err *err;            /* The first. */
+    uint8_t given[N_ROWS]; /* Seen in this file. */
+    struct err *err;       /* The first. */
 };
 
 static char *config_next_line(char *line, int size, void *source_);
-static int config_handle(void *source_, const char *section,
-                         const char *name, const char *value);
+static int config_handle(void *source_, const char *section, const char *name,
+                         const char *value);
 static struct err *config_find(const char *section, const char *name,
                                const struct config_row **);
 static struct err *config_assign(struct config *, const struct config_row *,
@@ -97,7 +98,8 @@ struct config *
 config_create(void)
 {
     struct config *config = NEW(struct config);
-    FOR_EACH_ROW (row) {
+    FOR_EACH_ROW(row)
+    {
         if (row->name) {
             AUTO_TEXT *dflt = row_default(row);
             struct err *err = config_assign(config, row, dflt, false);
@@ -113,7 +115,8 @@ config_destroy(struct config *config)
     if (!config) {
         return;
     }
-    FOR_EACH_ROW (row) {
+    FOR_EACH_ROW(row)
+    {
         if (row->name) {
             config_clear(config, row);
         }
@@ -154,10 +157,11 @@ config_read(struct config *config, const char *file)
 struct err *
 config_parse(struct config *config, const char *text, const char *name)
 {
-    struct config_source source
-        = { .config = config, .name = name, .rest = text };
-    int line = ini_parse_stream(config_next_line, &source, config_handle,
-                                &source);
+    struct config_source source = { .config = config,
+                                    .name = name,
+                                    .rest = text };
+    int line =
+        ini_parse_stream(config_next_line, &source, config_handle, &source);
     if (line > 0 && (!source.err || line < source.line)) {
         /* libinih went on behind a line it did not understand. */
         err_destroy(source.err);
@@ -211,13 +215,19 @@ config_handle(void *source_, const char *section, const char *name,
     if (source->err) {
         return 0;
     }
+    /* libinih cuts comments, except from lines that go on. */
+    AUTO_TEXT *line = mem_text(value);
+    char *comment = strstr(line, " ;");
+    if (comment) {
+        *comment = '\0';
+    }
     bool more = source->given[row - rows];
     source->given[row - rows] = true;
     if (more && row->kind != KIND_LIST) {
         source->err = err_new(ERR_INVALID, NULL, "[%s] %s is given twice",
                               section, name);
     } else {
-        source->err = config_assign(source->config, row, value, more);
+        source->err = config_assign(source->config, row, line, more);
     }
     return !source->err;
 }
@@ -228,10 +238,11 @@ config_set(struct config *config, const char *assignment)
     const char *dot = strchr(assignment, '.');
     const char *equals = strchr(assignment, '=');
     if (!dot || !equals || equals < dot) {
-        return err_new(ERR_INVALID, NULL,
-                       "\"%s\" is not section.option=value", assignment);
+        return err_new(ERR_INVALID, NULL, "\"%s\" is not section.option=value",
+                       assignment);
     }
-    AUTO_TEXT *section = mem_textf("%.*s", (int) (dot - assignment), assignment);
+    AUTO_TEXT *section =
+        mem_textf("%.*s", (int) (dot - assignment), assignment);
     AUTO_TEXT *name = mem_textf("%.*s", (int) (equals - dot - 1), dot + 1);
     const struct config_row *row;
     struct err *err = config_find(section, name, &row);
@@ -268,7 +279,7 @@ config_check(const struct config *config)
                 + !!config->switches.tls_certificate;
     if (n_tls != 0 && n_tls != 3) {
         return err_new(ERR_INVALID,
-                       !config->switches.tls_key           ? "switches.tls_key"
+                       !config->switches.tls_key ? "switches.tls_key"
                        : !config->switches.tls_certificate
                            ? "switches.tls_certificate"
                            : "switches.tls_ca",
@@ -309,7 +320,8 @@ config_hint(const char *section, const char *name)
     const struct config_row *best = NULL;
     size_t least = MAX(strlen(word) / 3, 2) + 1;
     AUTO_DS all = DS_EMPTY_INITIALIZER;
-    FOR_EACH_ROW (row) {
+    FOR_EACH_ROW(row)
+    {
         if (!name != !row->name || (name && strcmp(row->section, section))) {
             continue;
         }
@@ -325,7 +337,8 @@ config_hint(const char *section, const char *name)
         return mem_textf("; did you mean \"%s\"?",
                          name ? best->name : best->section);
     }
-    FOR_EACH_ROW (row) {
+    FOR_EACH_ROW(row)
+    {
         if (name && row->name && !strcmp(row->name, name)) {
             return mem_textf("; there is one in [%s]", row->section);
         }
@@ -338,7 +351,8 @@ config_find(const char *section, const char *name,
             const struct config_row **rowp)
 {
     bool section_exists = false;
-    FOR_EACH_ROW (row) {
+    FOR_EACH_ROW(row)
+    {
         if (!strcmp(row->section, section)) {
             section_exists = true;
             if (row->name && !strcmp(row->name, name)) {
@@ -366,8 +380,8 @@ static struct err *
 row_refuse(const struct config_row *row, const char *value)
 {
     AUTO_TEXT *range = row_range(row);
-    return err_new(ERR_INVALID, NULL, "[%s] %s = %s: must be %s",
-                   row->section, row->name, value, range);
+    return err_new(ERR_INVALID, NULL, "[%s] %s = %s: must be %s", row->section,
+                   row->name, value, range);
 }
 
 static bool
@@ -387,8 +401,8 @@ choice_has(const char *choices, const char *value)
 static bool
 bool_from_text(const char *text, bool *valuep)
 {
-    static const char *const words[2][4]
-        = { { "false", "no", "off", "0" }, { "true", "yes", "on", "1" } };
+    static const char *const words[2][4] = { { "false", "no", "off", "0" },
+                                             { "true", "yes", "on", "1" } };
     for (size_t i = 0; i < 8; i++) {
         if (text_equals_nocase(text, words[i / 4][i % 4])) {
             *valuep = i / 4;
@@ -443,11 +457,23 @@ words_from_text(const char *text, const struct config_row *row,
         if (!strcmp(row->name, "log_level") && !log_level_is_valid(word)) {
             return false;
         }
-        words->items = mem_resize(words->items,
-                                  (words->n + 1) * sizeof *words->items);
+        words->items =
+            mem_resize(words->items, (words->n + 1) * sizeof *words->items);
         words->items[words->n++] = mem_text(word);
     }
     return true;
+}
+
+/* In a file a semicolon behind a space begins a comment. */
+static bool
+has_comment(const char *value)
+{
+    for (const char *p = value; (p = strchr(p, ';')) != NULL; p++) {
+        if (p == value || strchr(" \t\r\n\v\f,", p[-1])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Checks and stores 'value'; 'more' of a list adds to it.  A list that is
@@ -456,6 +482,12 @@ static struct err *
 config_assign(struct config *config, const struct config_row *row,
               const char *value, bool more)
 {
+    if (has_comment(value)) {
+        return err_new(ERR_INVALID, NULL,
+                       "[%s] %s: a value has no semicolon at its beginning "
+                       "or behind a space or comma",
+                       row->section, row->name);
+    }
     void *at = row_at(config, row);
     int64_t number;
     bool ok = true;
@@ -531,7 +563,7 @@ config_value(const struct config *config, const struct config_row *row)
         ds_put_cstr(&text, *(const bool *) at ? "true" : "false");
         break;
     case KIND_INT:
-        ds_put_format(&text, "%"PRId64, *(const int64_t *) at);
+        ds_put_format(&text, "%" PRId64, *(const int64_t *) at);
         break;
     case KIND_SIZE: {
         static const char *const units[] = { "", " KiB", " MiB", " GiB" };
@@ -541,7 +573,7 @@ config_value(const struct config *config, const struct config_row *row)
             size /= 1024;
             unit++;
         }
-        ds_put_format(&text, "%"PRId64"%s", size, units[unit]);
+        ds_put_format(&text, "%" PRId64 "%s", size, units[unit]);
         break;
     }
     case KIND_LIST: {
@@ -615,19 +647,22 @@ row_range(const struct config_row *row)
     case KIND_BOOL:
         return mem_text("true or false");
     case KIND_INT:
-        return mem_textf("a number from %"PRId64" to %"PRId64, row->min,
+        return mem_textf("a number from %" PRId64 " to %" PRId64, row->min,
                          row->max);
     case KIND_SIZE:
-        return mem_textf("a size from %"PRId64" to %"PRId64" bytes, as in "
-                         "4096, 64 KiB or 16 MiB", row->min, row->max);
+        return mem_textf("a size from %" PRId64 " to %" PRId64 " bytes, as in "
+                         "4096, 64 KiB or 16 MiB",
+                         row->min, row->max);
     case KIND_LIST:
         return mem_text(strcmp(row->name, "log_level")
                             ? "words with commas between them"
                             : "off, err, warn, info or dbg, or module:level, "
                               "with commas between them");
     case KIND_PORTS:
-        return mem_textf("up to four ports from %"PRId64" to %"PRId64", with "
-                         "commas between them", row->min, row->max);
+        return mem_textf("up to four ports from %" PRId64 " to %" PRId64
+                         ", with "
+                         "commas between them",
+                         row->min, row->max);
     }
     abort();
 }
@@ -640,7 +675,8 @@ config_to_text(const struct config *config)
                 "# Settings of weftd.  What is commented out is the default.\n"
                 "# After a change: systemctl reload weftd; or restart, where "
                 "it says so.\n");
-    FOR_EACH_ROW (row) {
+    FOR_EACH_ROW(row)
+    {
         ds_put_char(&text, '\n');
         put_wrapped(&text, "# ", row->help);
         if (!row->name) {
@@ -648,13 +684,12 @@ config_to_text(const struct config *config)
             continue;
         }
         AUTO_TEXT *range = row_range(row);
-        const char *when
-            = row->when == LIVE ? "" : "A change takes a restart.";
-        AUTO_TEXT *facts
-            = row->kind == KIND_TEXT
-                  ? mem_text(when)
-                  : mem_textf("Allowed: %s.%s%s", range, *when ? "  " : "",
-                              when);
+        const char *when =
+            row->when == LIVE ? "" : "A change takes a restart.";
+        AUTO_TEXT *facts = row->kind == KIND_TEXT
+                               ? mem_text(when)
+                               : mem_textf("Allowed: %s.%s%s", range,
+                                           *when ? "  " : "", when);
         put_wrapped(&text, "# ", facts);
         AUTO_TEXT *value = config_value(config, row);
         AUTO_TEXT *dflt = row_default(row);
@@ -668,7 +703,8 @@ char *
 config_to_help(void)
 {
     struct ds text = DS_EMPTY_INITIALIZER;
-    FOR_EACH_ROW (row) {
+    FOR_EACH_ROW(row)
+    {
         if (!row->name) {
             ds_put_format(&text, "\n[%s] %s\n", row->section, row->help);
             continue;
@@ -690,7 +726,8 @@ config_to_markdown(void)
                 "-->\n\n# Settings of weftd\n\n"
                 "File: `/etc/weft/weft.conf`.  *Reload* means that `systemctl "
                 "reload weftd` (SIGHUP) is enough.\n");
-    FOR_EACH_ROW (row) {
+    FOR_EACH_ROW(row)
+    {
         if (!row->name) {
             ds_put_format(&text,
                           "\n## [%s]\n\n%s\n\n"
@@ -712,7 +749,8 @@ char *
 config_restart_options(const struct config *old, const struct config *new_)
 {
     struct ds text = DS_EMPTY_INITIALIZER;
-    FOR_EACH_ROW (row) {
+    FOR_EACH_ROW(row)
+    {
         if (row->name && row->when == RESTART) {
             AUTO_TEXT *a = config_value(old, row);
             AUTO_TEXT *b = config_value(new_, row);

@@ -20,7 +20,7 @@ struct config_ports {
 };
 
 /* Types by pasting; used only here. */
-typedef char *CONFIG_TYPE_TEXT;         /* Null: not set. */
+typedef char *CONFIG_TYPE_TEXT; /* Null: not set. */
 typedef char *CONFIG_TYPE_CHOICE;
 typedef bool CONFIG_TYPE_BOOL;
 typedef int64_t CONFIG_TYPE_INT;
@@ -43,25 +43,25 @@ struct config {
 
 /* All defaults. */
 struct config *config_create(void);
-void config_destroy(struct config *);   /* Accepts null. */
+void config_destroy(struct config *); /* Accepts null. */
 AUTO_DEFINE(config)
 
 /* Reads an INI file into 'config', or 'text' as if it were the file 'name'.
  * The error says file, line, option and what is allowed. */
-struct err *config_read(struct config *, const char *file)
-    OVS_WARN_UNUSED_RESULT;
-struct err *config_parse(struct config *, const char *text, const char *name)
-    OVS_WARN_UNUSED_RESULT;
+struct err *config_read(struct config *,
+                        const char *file) OVS_WARN_UNUSED_RESULT;
+struct err *config_parse(struct config *, const char *text,
+                         const char *name) OVS_WARN_UNUSED_RESULT;
 /* "section.option=value". */
-struct err *config_set(struct config *, const char *assignment)
-    OVS_WARN_UNUSED_RESULT;
+struct err *config_set(struct config *,
+                       const char *assignment) OVS_WARN_UNUSED_RESULT;
 /* What no single row can say: options that need each other. */
 struct err *config_check(const struct config *) OVS_WARN_UNUSED_RESULT;
 
 /* Texts; the caller frees them. */
-char *config_to_text(const struct config *);    /* --print-config. */
-char *config_to_help(void);                     /* For --help. */
-char *config_to_markdown(void);         /* docs/generated/options.md. */
+char *config_to_text(const struct config *); /* --print-config. */
+char *config_to_help(void);                  /* For --help. */
+char *config_to_markdown(void);              /* docs/generated/options.md. */
 /* Options that differ and take effect at the next start only, as
  * "daemon.user, switches.bridge", or null. */
 char *config_restart_options(const struct config *old,

@@ -87,8 +87,8 @@ api_settings_init(struct api_settings *settings, struct api_paths *paths,
         .tls_certificate = config->northbound.tls_certificate,
         .users_path = paths->users,
         .development = config->northbound.development,
-        .compat_opendaylight
-            = !strcmp(config->northbound.compat, "opendaylight"),
+        .compat_opendaylight =
+            !strcmp(config->northbound.compat, "opendaylight"),
         .max_body_size = config->northbound.max_body,
         .max_depth = config->northbound.max_depth,
         .max_connections = config->northbound.max_connections,
@@ -101,11 +101,11 @@ api_settings_init(struct api_settings *settings, struct api_paths *paths,
 /* Life. */
 
 struct err *
-daemon_create(struct loop *loop, struct config *config,
-              const char *store_path, struct daemon **daemonp)
+daemon_create(struct loop *loop, struct config *config, const char *store_path,
+              struct daemon **daemonp)
 {
-    AUTO_TEXT *path = store_path ? mem_text(store_path)
-                                 : config_store_path(config);
+    AUTO_TEXT *path =
+        store_path ? mem_text(store_path) : config_store_path(config);
     AUTO(model) *model = model_create();
     net_register(model);
     neutron_register(model);
@@ -129,14 +129,20 @@ daemon_create(struct loop *loop, struct config *config,
 }
 
 void
+daemon_close(struct daemon *daemon)
+{
+    daemon->ready = false;
+    daemon->draining = true;
+    store_close(STEAL(daemon->store));
+}
+
+void
 daemon_destroy(struct daemon *daemon)
 {
     if (!daemon) {
         return;
     }
-    daemon->ready = false;
-    daemon->draining = true;
-    store_close(daemon->store);
+    daemon_close(daemon);
     while (daemon->turn_deferred) {
         loop_run_once(daemon->loop, 0);
     }
@@ -159,10 +165,10 @@ daemon_create_engine(struct daemon *daemon)
     const struct pass *passes[64];
     const struct index_def *indexes[64];
     size_t n_passes = 0, n_indexes = 0;
-    const struct pass *const *const all_passes[]
-        = { neutron_passes, compile_passes };
-    const struct index_def *const *const all_indexes[]
-        = { neutron_indexes, compile_indexes };
+    const struct pass *const *const all_passes[] = { neutron_passes,
+                                                     compile_passes };
+    const struct index_def *const *const all_indexes[] = { neutron_indexes,
+                                                           compile_indexes };
     for (size_t i = 0; i < 2; i++) {
         for (size_t j = 0; all_passes[i][j]; j++) {
             ovs_assert(n_passes < 63);
@@ -178,14 +184,14 @@ daemon_create_engine(struct daemon *daemon)
     daemon->passes = mem_clone(passes, n_passes * sizeof *passes);
     daemon->indexes = mem_clone(indexes, n_indexes * sizeof *indexes);
 
-    struct compile_settings settings
-        = { .underlay_mtu = daemon->config->fabric.underlay_mtu };
+    struct compile_settings settings = {
+        .underlay_mtu = daemon->config->fabric.underlay_mtu
+    };
     daemon->scopes = scopes_create();
     daemon->engine = engine_create(daemon->model, daemon->scopes,
-                                   daemon->passes, daemon->indexes,
-                                   &settings);
-    daemon->fabric = fabric_create(daemon->loop, daemon->model,
-                                   daemon->engine);
+                                   daemon->passes, daemon->indexes, &settings);
+    daemon->fabric =
+        fabric_create(daemon->loop, daemon->model, daemon->engine);
     model_observe(daemon->model, daemon_model_changed, daemon);
 }
 
@@ -211,8 +217,8 @@ daemon_create_api(struct daemon *daemon)
     struct api_settings settings;
     struct api_paths paths;
     api_settings_init(&settings, &paths, daemon->config);
-    daemon->api = api_create(daemon->loop, daemon->model, daemon->fabric,
-                             &settings);
+    daemon->api =
+        api_create(daemon->loop, daemon->model, daemon->fabric, &settings);
     api_paths_uninit(&paths);
     admin_register(daemon);
     fabric_observe(daemon->fabric, daemon_status_changed, daemon_host_changed,
@@ -239,8 +245,8 @@ daemon_listen_switches(struct daemon *daemon)
 struct err *
 daemon_listen_northbound(struct daemon *daemon)
 {
-    struct err *err = err_in_option(api_start(daemon->api),
-                                    "northbound.ports");
+    struct err *err =
+        err_in_option(api_start(daemon->api), "northbound.ports");
     daemon->ready = !err;
     return err;
 }
@@ -332,8 +338,12 @@ static void
 daemon_host_changed(const struct uuid *id, void *daemon_)
 {
     struct daemon *daemon = daemon_;
-    const struct host *host
-        = host_cast(model_find(daemon->model, &host_resource, id));
+
+    /* It may have said nothing new, and then no change of the model brings
+     * the turn that it and the status of its ports wait for. */
+    daemon_run_engine(daemon);
+    const struct host *host =
+        host_cast(model_find(daemon->model, &host_resource, id));
     if (host && host->name) {
         bool up = switches_is_connected(daemon->switches, id);
         AUTO(json) *data = json_object_create();

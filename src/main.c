@@ -19,15 +19,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon.h"
 #include "openvswitch/vlog.h"
+
+#include "daemon.h"
 #include "process.h"
 #include "weft-config.h"
 
 VLOG_DEFINE_THIS_MODULE(main);
 
-#define CONFIG_FILE "/etc/weft/weft.conf"
-#define DRAIN_US 600000
+#define CONFIG_FILE    "/etc/weft/weft.conf"
+#define DRAIN_US       600000
 #define DRAIN_CHECK_US 2000
 
 /* What a command line can ask for instead of running.  Name, argument (or
@@ -51,9 +52,9 @@ enum action {
 
 struct arguments {
     enum action action;
-    const char *operand;        /* Of the action. */
-    const char *file;           /* --config, or null. */
-    const char **sets;          /* --set. */
+    const char *operand; /* Of the action. */
+    const char *file;    /* --config, or null. */
+    const char **sets;   /* --set. */
     size_t n_sets, allocated_sets;
 };
 
@@ -63,7 +64,7 @@ struct program {
     struct loop *loop;
     struct daemon *daemon;
     struct timer *drain;
-    uint64_t drain_deadline;    /* 0: not stopping. */
+    uint64_t drain_deadline; /* 0: not stopping. */
 };
 
 static int arguments_parse(struct arguments *, int argc, char *argv[]);
@@ -146,8 +147,10 @@ arguments_parse(struct arguments *arguments, int argc, char *argv[])
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "weftd: \"%s\": no arguments are expected; see weftd "
-                        "--help\n", argv[optind]);
+        fprintf(stderr,
+                "weftd: \"%s\": no arguments are expected; see weftd "
+                "--help\n",
+                argv[optind]);
         return 2;
     }
     return 0;
@@ -175,7 +178,8 @@ print_help(void)
     ACTIONS
 #undef ACTION
     printf("\nSIGTERM stops, SIGHUP reads the configuration again.  "
-           "Settings:\n%s", options);
+           "Settings:\n%s",
+           options);
 }
 
 static struct err *
@@ -245,7 +249,8 @@ restore(const struct config *config, const char *backup)
     err = err ? err : store_restore(backup, path);
     if (!err) {
         printf("%s is now what %s says; what it was before is kept as "
-               "%s.before-restore\n", path, backup, path);
+               "%s.before-restore\n",
+               path, backup, path);
     }
     return err;
 }
@@ -263,7 +268,8 @@ set_password(const struct config *config, const char *user)
     }
     line[strcspn(line, "\n")] = '\0';
     struct err *err = process_make_directory(config->daemon.state_dir);
-    return err ? err : users_set_password(users, user, line);
+    err = err ? err : users_set_password(users, user, line);
+    return err ? err : process_give(users);
 }
 
 /* Running.  Takes ownership of 'config'. */
@@ -284,13 +290,15 @@ run(const struct arguments *arguments, struct config *config)
         VLOG_INFO("weftd %s is ready", WEFT_VERSION);
         loop_run(program.loop);
         process_notify("STOPPING=1");
+        daemon_close(program.daemon);
+        VLOG_INFO("stopped");
+        /* Freeing a large model one object at a time takes longer than all
+         * the rest of stopping; the kernel does it at once. */
+        exit(0);
     }
     daemon_destroy(program.daemon);
     loop_timer_destroy(program.drain);
     loop_destroy(program.loop);
-    if (!err) {
-        VLOG_INFO("stopped");
-    }
     return err;
 }
 
@@ -298,8 +306,8 @@ static struct err *
 start(struct program *program, struct config *config)
 {
     struct err *err = prepare(program->loop, config);
-    err = err ? err : daemon_create(program->loop, config, NULL,
-                                    &program->daemon);
+    err = err ? err
+              : daemon_create(program->loop, config, NULL, &program->daemon);
     if (err) {
         config_destroy(config);
         return err;
@@ -307,8 +315,8 @@ start(struct program *program, struct config *config)
     err = listen_all(program);
     if (!err && config->daemon.user) {
         AUTO_TEXT *run_dir = config_run_dir(config);
-        const char *const directories[]
-            = { config->daemon.state_dir, run_dir, NULL };
+        const char *const directories[] = { config->daemon.state_dir, run_dir,
+                                            NULL };
         err = process_become(config->daemon.user, directories);
     }
     return err;
@@ -329,9 +337,11 @@ prepare(struct loop *loop, const struct config *config)
     err = err ? err : users_bootstrap(loop, users, &password);
     if (!err && password) {
         /* Not through the log: it may be kept, or sent elsewhere. */
-        fprintf(stderr, "weftd: this is the first start: user admin, password "
-                        "%s\nweftd: only a hash is kept, in %s; to change "
-                        "it: weftd --set-password admin\n", password, users);
+        fprintf(stderr,
+                "weftd: this is the first start: user admin, password "
+                "%s\nweftd: only a hash is kept, in %s; to change "
+                "it: weftd --set-password admin\n",
+                password, users);
     }
     return err;
 }
@@ -394,12 +404,11 @@ reload(struct program *program)
     if (err) {
         return err;
     }
-    AUTO_TEXT *later
-        = config_restart_options(program->daemon->config, config);
+    AUTO_TEXT *later = config_restart_options(program->daemon->config, config);
     err = process_log(config);
     err = err ? err : daemon_reload(program->daemon, config);
     if (!err) {
-        (void) STEAL(config);           /* The daemon's now. */
+        (void) STEAL(config); /* The daemon's now. */
         if (later) {
             VLOG_WARN("changed, but takes effect at the next start only: %s",
                       later);

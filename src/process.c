@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <libgen.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -21,8 +22,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "admin.h"
 #include "openvswitch/vlog.h"
+
+#include "admin.h"
 
 static struct err *
 err_from_errno(const char *verb, const char *path)
@@ -62,15 +64,27 @@ process_lock(const char *directory)
     }
     if (flock(fd, LOCK_EX | LOCK_NB)) {
         bool taken = errno == EWOULDBLOCK;
-        struct err *err
-            = taken ? err_new(ERR_IN_USE, "daemon.state_dir",
-                              "another weftd is using %s", directory)
-                    : err_from_errno("lock", path);
+        struct err *err = taken
+                              ? err_new(ERR_IN_USE, "daemon.state_dir",
+                                        "another weftd is using %s", directory)
+                              : err_from_errno("lock", path);
         close(fd);
         return err;
     }
     /* 'fd' stays open: the lock ends with the process. */
-    return NULL;
+    return process_give(path);
+}
+
+struct err *
+process_give(const char *path)
+{
+    AUTO_TEXT *copy = mem_text(path);
+    struct stat st;
+    return !geteuid()
+                   && (stat(dirname(copy), &st)
+                       || lchown(path, st.st_uid, st.st_gid))
+               ? err_from_errno("set the owner of", path)
+               : NULL;
 }
 
 static struct err *
@@ -107,8 +121,7 @@ process_become(const char *user, const char *const *directories)
                        user);
     }
     for (; *directories; directories++) {
-        struct err *err
-            = give_directory(*directories, pw->pw_uid, pw->pw_gid);
+        struct err *err = give_directory(*directories, pw->pw_uid, pw->pw_gid);
         if (err) {
             return err;
         }
@@ -146,9 +159,9 @@ process_log(const struct config *config)
     for (size_t i = 0; i < config->daemon.log_level.n && !err; i++) {
         const char *word = config->daemon.log_level.items[i];
         const char *colon = strchr(word, ':');
-        AUTO_TEXT *module
-            = colon ? mem_textf("%.*s", (int) (colon - word), word)
-                    : mem_text("all");
+        AUTO_TEXT *module = colon
+                                ? mem_textf("%.*s", (int) (colon - word), word)
+                                : mem_text("all");
         err = admin_set_log_level(module, colon ? colon + 1 : word);
     }
     if (err) {
@@ -187,8 +200,7 @@ process_notify(const char *state)
         /* A service manager that does not listen is its own problem. */
         (void) !sendto(fd, state, strlen(state), MSG_NOSIGNAL,
                        (const struct sockaddr *) &address,
-                       offsetof(struct sockaddr_un, sun_path)
-                           + strlen(path));
+                       offsetof(struct sockaddr_un, sun_path) + strlen(path));
         close(fd);
     }
 }

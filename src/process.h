@@ -12,6 +12,9 @@ struct err *process_make_directory(const char *path) OVS_WARN_UNUSED_RESULT;
 /* Makes sure that nobody else uses 'directory', as long as this process
  * lives. */
 struct err *process_lock(const char *directory) OVS_WARN_UNUSED_RESULT;
+/* Gives a file that root just made to the owner of its directory, as whom the
+ * daemon may run. */
+struct err *process_give(const char *path) OVS_WARN_UNUSED_RESULT;
 /* Becomes 'user' for good and gives it the files in the directories named
  * (null-terminated). */
 struct err *process_become(const char *user, const char *const *directories)

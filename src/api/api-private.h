@@ -7,7 +7,7 @@
 #include "api/api.h"
 
 #define NEUTRON_BASE "/controller/nb/v2/neutron"
-#define EVENTS_PATH "/weft/v1/events"
+#define EVENTS_PATH  "/weft/v1/events"
 
 /* Frees a text that is const for everybody but its owner. */
 static inline void
@@ -27,22 +27,22 @@ struct views;
 struct api {
     struct loop *loop;
     struct model *model;
-    const struct fabric *fabric;    /* Or null. */
-    struct api_settings settings;   /* Texts are ours. */
+    const struct fabric *fabric;  /* Or null. */
+    struct api_settings settings; /* Texts are ours. */
     struct users *users;
     struct events *events;
     struct hosts *hosts;
     struct views *views;
-    struct http *http;              /* Null until api_start(). */
-    struct ovs_list calls;          /* struct call, not yet answered. */
+    struct http *http;     /* Null until api_start(). */
+    struct ovs_list calls; /* struct call, not yet answered. */
     size_t n_calls;
     bool draining;
 };
 
 /* A request on its way through us, from api_handle() to its answer. */
 struct call {
-    struct ovs_list node;           /* In api->calls. */
-    struct api *api;                /* Null once the api is gone: then nobody
+    struct ovs_list node; /* In api->calls. */
+    struct api *api;      /* Null once the api is gone: then nobody
                                      * waits and the request is not valid. */
     struct request *request;
     struct response response;
@@ -51,14 +51,16 @@ struct call {
 };
 
 /* Each of these answers and destroys the call. */
-void call_answer(struct call *, int status);        /* As in 'response'. */
+void call_answer(struct call *, int status); /* As in 'response'. */
 void call_text(struct call *, int status, const char *format, ...)
     OVS_PRINTF_FORMAT(3, 4);
-void call_json(struct call *, int status, struct json *);   /* Takes it. */
-void call_fail(struct call *, struct err *);        /* As views do: JSON. */
+void call_json(struct call *, int status, struct json *); /* Takes it. */
+void call_fail(struct call *, struct err *); /* As views do: JSON. */
 /* Adds a header to the answer to come; takes 'value'. */
 void call_put_header(struct call *, const char *name, char *value);
 
+/* The host by which the client knows us, fit for an address. */
+const char *request_host(const struct request *);
 /* Is the request allowed without a password? */
 bool api_is_public(const struct request *);
 
@@ -123,7 +125,7 @@ void events_host_config(struct events *, const char *host, const char *type,
 
 /* Sends what was put meanwhile and everything to come to 'sink'. */
 void feed_attach(struct feed *, const struct feed_sink *, void *aux);
-void feed_destroy(struct feed *);           /* Accepts null. */
+void feed_destroy(struct feed *); /* Accepts null. */
 
 /* users.c */
 struct users *users_create(struct loop *, const struct api_settings *);
@@ -133,8 +135,8 @@ void users_reload(struct users *, const struct api_settings *);
 enum users_verdict {
     USERS_ALLOWED,
     USERS_REFUSED,
-    USERS_UNKNOWN,              /* Not known yet: users_verify() finds out. */
-    USERS_BUSY,                 /* Too many wrong guesses at the moment. */
+    USERS_UNKNOWN, /* Not known yet: users_verify() finds out. */
+    USERS_BUSY,    /* Too many wrong guesses at the moment. */
 };
 /* O(1): looks into what is known.  Sets the request's user if allowed. */
 enum users_verdict users_check(struct users *, struct request *);
@@ -146,6 +148,18 @@ void users_verify(struct users *, const char *authorization,
 void users_put_cookies(struct users *, const struct request *,
                        struct response *);
 
+/* digest.c */
+#define DIGEST_SIZE 32
+
+void digest_salted(const uint8_t *salt, size_t salt_size, const char *text,
+                   uint8_t digest[DIGEST_SIZE]);
+/* The bytes that 'text' stands for, with a null byte behind them, or null.
+ * Caller frees. */
+char *base64_decode(const char *text, size_t length, size_t *sizep);
+/* The value of Sec-WebSocket-Accept (RFC 6455 section 4.2.2).  Caller
+ * frees. */
+char *websocket_accept_key(const char *key);
+
 /* views.c */
 struct views *views_create(struct api *);
 void views_destroy(struct views *);
@@ -154,8 +168,7 @@ bool views_is_public(const struct request *);
 struct json *view_error(const struct err *);
 
 /* http.c */
-struct err *http_create(struct api *, struct http **)
-    OVS_WARN_UNUSED_RESULT;
+struct err *http_create(struct api *, struct http **) OVS_WARN_UNUSED_RESULT;
 void http_destroy(struct http *);
 struct err *http_reload(struct http *) OVS_WARN_UNUSED_RESULT;
 void http_drain(struct http *);

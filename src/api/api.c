@@ -22,6 +22,11 @@
 
 VLOG_DEFINE_THIS_MODULE(api);
 
+/* What a Host header may hold (RFC 9110 section 7.2), so that it can be put
+ * into addresses. */
+#define HOST_LETTERS                                                          \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]%"
+
 /* Requests. */
 
 struct request *
@@ -52,11 +57,20 @@ request_query(const struct request *request, const char *name)
     return NULL;
 }
 
+const char *
+request_host(const struct request *request)
+{
+    const char *host = request->host;
+    return (host && *host && !host[strspn(host, HOST_LETTERS)] ? host
+                                                               : "localhost");
+}
+
 static int
 hex_value(char c)
 {
-    return (isdigit((unsigned char) c) ? c - '0'
-            : isxdigit((unsigned char) c) ? (c | 0x20) - 'a' + 10 : -1);
+    return (isdigit((unsigned char) c)    ? c - '0'
+            : isxdigit((unsigned char) c) ? (c | 0x20) - 'a' + 10
+                                          : -1);
 }
 
 /* Percent-decodes 'text' in place (RFC 3986 section 2.1); '+' is a space in a
@@ -332,8 +346,7 @@ bool
 api_is_public(const struct request *request)
 {
     return (views_is_public(request)
-            || (request->upgrade
-                && events_is_socket_path(request->path)));
+            || (request->upgrade && events_is_socket_path(request->path)));
 }
 
 static void
@@ -365,7 +378,8 @@ call_refuse(struct call *call, enum users_verdict verdict)
     if (verdict == USERS_REFUSED) {
         call_put_header(call, "WWW-Authenticate",
                         mem_text("Basic realm=\"weft\", charset=\"UTF-8\""));
-        call_text(call, 401, "user name and password are required, or they "
+        call_text(call, 401,
+                  "user name and password are required, or they "
                   "are wrong");
     } else {
         call_put_header(call, "Retry-After", mem_text("1"));
@@ -404,8 +418,8 @@ call_admit(struct call *call)
     if (request->trusted && !request->user) {
         request->user = mem_text("local");
     }
-    enum users_verdict verdict = (request->user ? USERS_ALLOWED
-                                  : users_check(api->users, request));
+    enum users_verdict verdict =
+        (request->user ? USERS_ALLOWED : users_check(api->users, request));
     if (verdict == USERS_ALLOWED) {
         if (request->authorization && !request->trusted) {
             users_put_cookies(api->users, request, &call->response);

@@ -33,36 +33,36 @@ struct request {
     /* Filled by the transport.  Borrowed: texts and body must stay until the
      * request is answered.  (The array 'query' is freed with the request.)
      * See request_from_text() for one that owns everything. */
-    const char *method;         /* "GET". */
-    const char *path;           /* Decoded, no query, one trailing slash
+    const char *method;        /* "GET". */
+    const char *path;          /* Decoded, no query, one trailing slash
                                  * removed. */
-    const char *host;           /* Host header or null: for absolute links. */
-    bool secure;                /* Came over TLS. */
-    bool trusted;               /* Came through the local socket: needs no
+    const char *host;          /* Host header or null: for absolute links. */
+    bool secure;               /* Came over TLS. */
+    bool trusted;              /* Came through the local socket: needs no
                                  * password. */
-    const char *authorization;  /* Header or null. */
-    const char *cookie;         /* Header or null. */
+    const char *authorization; /* Header or null. */
+    const char *cookie;        /* Header or null. */
     struct {
-        char *name, *value;     /* Decoded. */
-    } *query;
+        char *name, *value; /* Decoded. */
+    } * query;
     size_t n_query;
     const char *body;
     size_t body_size;
 
-    bool upgrade;               /* Asks to become a WebSocket. */
+    bool upgrade; /* Asks to become a WebSocket. */
 
     /* For the handler; freed with the request. */
-    const char *user;           /* Set once authenticated; owned. */
-    char *storage;              /* Whatever the texts point into, or null. */
-    void *transport;            /* Not freed. */
+    const char *user; /* Set once authenticated; owned. */
+    char *storage;    /* Whatever the texts point into, or null. */
+    void *transport;  /* Not freed. */
 };
 
 struct response {
     int status;
-    const char *content_type;   /* Null: "application/json". */
+    const char *content_type; /* Null: "application/json". */
     struct ds body;
-    struct shash headers;       /* char * values, owned. */
-    struct feed *feed;          /* Not null: the body does not end (status
+    struct shash headers; /* char * values, owned. */
+    struct feed *feed;    /* Not null: the body does not end (status
                                  * 200), or a WebSocket follows (101).  The
                                  * transport takes it. */
 };
@@ -72,14 +72,14 @@ const char *request_query(const struct request *, const char *name);
 /* Settings; strings are copied. */
 struct api_settings {
     const char *listen_address;
-    uint16_t ports[4];          /* 8080, 8181; 0 ends the list. */
-    const char *socket_path;    /* Local socket of the 'weft' command. */
-    const char *tls_key, *tls_certificate;      /* Null: no TLS. */
-    const char *users_path;     /* name:hash per line, crypt(3). */
-    bool development;           /* Accept admin/admin. */
-    bool compat_opendaylight;   /* [northbound] compat. */
-    size_t max_body_size;       /* 413 above. */
-    int max_depth;              /* 400 above. */
+    uint16_t ports[4];       /* 8080, 8181; 0 ends the list. */
+    const char *socket_path; /* Local socket of the 'weft' command. */
+    const char *tls_key, *tls_certificate; /* Null: no TLS. */
+    const char *users_path;                /* name:hash per line, crypt(3). */
+    bool development;                      /* Accept admin/admin. */
+    bool compat_opendaylight;              /* [northbound] compat. */
+    size_t max_body_size;                  /* 413 above. */
+    int max_depth;                         /* 400 above. */
     uint32_t max_connections;
     size_t max_header_size;
 };
@@ -95,8 +95,8 @@ void api_drain(struct api *);
 bool api_is_idle(const struct api *);
 void api_destroy(struct api *);
 AUTO_DEFINE(api)
-struct err *api_reload(struct api *, const struct api_settings *)
-    OVS_WARN_UNUSED_RESULT;
+struct err *api_reload(struct api *,
+                       const struct api_settings *) OVS_WARN_UNUSED_RESULT;
 
 /* Handles a request (takes ownership; create with request_create()) and calls
  * 'answer' exactly once, maybe before it returns.  Request and response are
@@ -109,8 +109,7 @@ struct request *request_from_text(const char *method, const char *target,
                                   const char *body);
 void request_destroy(struct request *);
 void api_handle(struct api *, struct request *,
-                void (*answer)(struct request *, struct response *,
-                               void *aux),
+                void (*answer)(struct request *, struct response *, void *aux),
                 void *aux);
 
 /* Views that other layers provide, wired by main.c.  '{}' in 'pattern'
@@ -118,15 +117,15 @@ void api_handle(struct api *, struct request *,
 struct view_call;
 struct view {
     const char *method;
-    const char *pattern;        /* "/weft/v1/explain/{}". */
-    const char *summary;        /* For OpenAPI. */
+    const char *pattern; /* "/weft/v1/explain/{}". */
+    const char *summary; /* For OpenAPI. */
     /* Must call view_answer() or view_fail() once, maybe later. */
     void (*handle)(struct view_call *, const struct request *,
                    const char *argument, void *aux);
 };
 void api_add_view(struct api *, const struct view *, void *aux);
-void view_answer(struct view_call *, struct json *);    /* Takes the JSON. */
-void view_fail(struct view_call *, struct err *);       /* Takes the error. */
+void view_answer(struct view_call *, struct json *); /* Takes the JSON. */
+void view_fail(struct view_call *, struct err *);    /* Takes the error. */
 
 /* Events: "object", "status" {"id", "status"}, "host" {"name", "connected"}.
  * "object" events come from the api itself, which observes the model; the

@@ -29,15 +29,14 @@
 #include <stdio.h>
 #include <time.h>
 
+#define HEARTBEAT          UINT64_C(15000000)
+#define HOST_FEED_LIFE     UINT64_C(55000000)
+#define MAX_FEEDS          256
+#define TOKEN_LENGTH       32
 
-#define HEARTBEAT UINT64_C(15000000)
-#define HOST_FEED_LIFE UINT64_C(55000000)
-#define MAX_FEEDS 256
-#define TOKEN_LENGTH 32
-
-#define STREAM_PREFIX "data-change-event-subscription/neutron:neutron/"
-#define STREAM_SUFFIX "/datastore=OPERATIONAL/scope=SUBTREE/JSON"
-#define SUBSCRIBED_PREFIX "/neutron:neutron/"
+#define STREAM_PREFIX      "data-change-event-subscription/neutron:neutron/"
+#define STREAM_SUFFIX      "/datastore=OPERATIONAL/scope=SUBTREE/JSON"
+#define SUBSCRIBED_PREFIX  "/neutron:neutron/"
 #define NOTIFICATION_XMLNS "urn:ietf:params:xml:ns:netconf:notification:1.0"
 #define CHANGED_XMLNS                                                         \
     "urn:opendaylight:params:xml:ns:yang:controller:md:sal:remote"
@@ -51,8 +50,8 @@ enum topic {
 #define TOPIC(NAME, PATH) TOPIC_##NAME,
     TOPICS
 #undef TOPIC
-    N_TOPICS,
-    TOPIC_EVENTS = N_TOPICS,    /* Server-sent events. */
+        N_TOPICS,
+    TOPIC_EVENTS = N_TOPICS, /* Server-sent events. */
 };
 
 static const char *const topic_paths[N_TOPICS] = {
@@ -62,12 +61,12 @@ static const char *const topic_paths[N_TOPICS] = {
 };
 
 struct feed {
-    struct ovs_list node;       /* In events->feeds, unless finished. */
-    struct events *events;      /* Null once finished. */
+    struct ovs_list node;  /* In events->feeds, unless finished. */
+    struct events *events; /* Null once finished. */
     enum topic topic;
-    char *kinds;                /* ",object,status," or null for all. */
+    char *kinds; /* ",object,status," or null for all. */
     uint64_t opened;
-    struct ds early;            /* Put before a sink was attached. */
+    struct ds early; /* Put before a sink was attached. */
     const struct feed_sink *sink;
     void *aux;
 };
@@ -77,7 +76,7 @@ struct events {
     struct ovs_list feeds;
     size_t n_feeds;
     size_t n_by_topic[N_TOPICS + 1];
-    uint64_t n_events;          /* The next id. */
+    uint64_t n_events; /* The next id. */
     struct timer *heartbeat;
     char token[TOKEN_LENGTH + 1];
 };
@@ -199,8 +198,7 @@ events_notify(struct events *events, enum topic topic, const char *path,
     }
     struct json *changed = json_object_create();
     json_object_put_string(changed, "xmlns", CHANGED_XMLNS);
-    json_object_put(changed, "data-change-event",
-                    json_array_create_1(event));
+    json_object_put(changed, "data-change-event", json_array_create_1(event));
 
     char text[32];
     struct tm tm;
@@ -228,9 +226,10 @@ events_notify_status(struct events *events, const struct json *data)
         return;
     }
 
-    AUTO_TEXT *path = mem_textf(
-        SUBSCRIBED_PREFIX "neutron:ports/neutron:port[neutron:uuid='%s']"
-        "/neutron:status", id);
+    AUTO_TEXT *path = mem_textf(SUBSCRIBED_PREFIX
+                                "neutron:ports/neutron:port[neutron:uuid='%s']"
+                                "/neutron:status",
+                                id);
     struct json *content = json_object_create();
     json_object_put_string(content, "xmlns", "urn:opendaylight:neutron");
     json_object_put_string(content, "content", status);
@@ -269,7 +268,8 @@ events_host_config(struct events *events, const char *host, const char *type,
     }
     AUTO_TEXT *path = mem_textf(
         SUBSCRIBED_PREFIX "neutron:hostconfigs/neutron:hostconfig"
-        "[neutron:host-id='%s'][neutron:host-type='%s']", host, type);
+                          "[neutron:host-id='%s'][neutron:host-type='%s']",
+        host, type);
     events_notify(events, TOPIC_HOSTS, path, "deleted", NULL);
 }
 
@@ -289,8 +289,8 @@ events_put(struct events *events, const char *kind, const struct json *data)
 
     AUTO_DS text;
     ds_init(&text);
-    ds_put_format(&text, "id: %llu\nevent: %s\ndata: ",
-                  (unsigned long long) id, kind);
+    ds_put_format(
+        &text, "id: %llu\nevent: %s\ndata: ", (unsigned long long) id, kind);
     json_to_ds(data, JSSF_SORT, &text);
     ds_put_cstr(&text, "\n\n");
     struct feed *feed;
@@ -319,8 +319,9 @@ events_applied(const struct change *changes, size_t n, void *events_)
         uid_to_text(&change->id, id);
         AUTO(json) *data = json_object_create();
         json_object_put_string(data, "op",
-                               !change->old ? "create"
-                               : !change->new_ ? "delete" : "update");
+                               !change->old    ? "create"
+                               : !change->new_ ? "delete"
+                                               : "update");
         json_object_put_string(data, "resource", change->resource->shape.name);
         json_object_put_string(data, "id", id);
         events_put(events, "object", data);
@@ -372,8 +373,8 @@ events_handle(struct call *call)
         return;
     }
 
-    struct feed *feed = feed_create(events, TOPIC_EVENTS,
-                                    request_kinds(call->request));
+    struct feed *feed =
+        feed_create(events, TOPIC_EVENTS, request_kinds(call->request));
     ds_put_cstr(&feed->early, "retry: 2000\n\n");
     call->response.feed = feed;
     call->response.content_type = "text/event-stream";
@@ -391,8 +392,8 @@ topic_from_stream(const char *name, const char **restp)
     }
     name += strlen(STREAM_PREFIX);
     for (int topic = 0; topic < N_TOPICS; topic++) {
-        AUTO_TEXT *whole = mem_textf("%s%s", topic_paths[topic],
-                                     STREAM_SUFFIX);
+        AUTO_TEXT *whole =
+            mem_textf("%s%s", topic_paths[topic], STREAM_SUFFIX);
         if (text_starts_with(name, whole)) {
             *restp = name + strlen(whole);
             return topic;
@@ -412,8 +413,8 @@ events_subscribe(struct call *call, const struct json *body)
             || strcmp(path + strlen(SUBSCRIBED_PREFIX), topic_paths[topic])) {
             continue;
         }
-        AUTO_TEXT *name = mem_textf(STREAM_PREFIX "%s" STREAM_SUFFIX,
-                                    topic_paths[topic]);
+        AUTO_TEXT *name =
+            mem_textf(STREAM_PREFIX "%s" STREAM_SUFFIX, topic_paths[topic]);
         struct json *output = json_object_create();
         json_object_put_string(output, "stream-name", name);
         struct json *answer = json_object_create();
@@ -421,9 +422,9 @@ events_subscribe(struct call *call, const struct json *body)
         call_json(call, 200, answer);
         return;
     }
-    call_fail(call, err_new(ERR_INVALID, "input.path",
-                            "nothing to subscribe to: %s",
-                            path ? path : "null"));
+    call_fail(call,
+              err_new(ERR_INVALID, "input.path", "nothing to subscribe to: %s",
+                      path ? path : "null"));
 }
 
 /* GET streams/stream/{name}: where the WebSocket is. */
@@ -437,10 +438,9 @@ events_locate(struct call *call, const char *name)
     }
 
     const struct request *request = call->request;
-    char *location = mem_textf("%s://%s/%s/%s",
-                               request->secure ? "wss" : "ws",
-                               request->host ? request->host : "localhost",
-                               name, call->api->events->token);
+    char *location =
+        mem_textf("%s://%s/%s/%s", request->secure ? "wss" : "ws",
+                  request_host(request), name, call->api->events->token);
     struct json *answer = json_object_create();
     json_object_put_string(answer, "location", location);
     call_put_header(call, "Location", location);
@@ -460,8 +460,8 @@ events_upgrade(struct call *call)
     struct events *events = call->api->events;
     const char *rest = "";
     enum topic topic = topic_from_stream(call->request->path + 1, &rest);
-    bool proven = (*rest == '/' && text_equals_secret(rest + 1,
-                                                      events->token));
+    bool proven =
+        (*rest == '/' && text_equals_secret(rest + 1, events->token));
 
     /* OpenDaylight asks for no token. */
     if (!*rest && call->api->settings.compat_opendaylight) {

@@ -31,36 +31,36 @@
 VLOG_DEFINE_THIS_MODULE(exchange);
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
-#define MAX_DISCARD (256 * 1024 * 1024) /* Of a body that is too large. */
+#define MAX_DISCARD    (256 * 1024 * 1024) /* Of a body that is too large. */
 #define MAX_FEED_QUEUE (1024 * 1024)
-#define FEED_BLOCK 4096
+#define FEED_BLOCK     4096
 
 enum exchange_state {
-    EXCHANGE_NEW,               /* Headers only.  To ADMITTED, HANDED. */
-    EXCHANGE_ADMITTED,          /* Takes the body.  To HANDED. */
-    EXCHANGE_HANDED,            /* The api has it, or answered. */
+    EXCHANGE_NEW,      /* Headers only.  To ADMITTED, HANDED. */
+    EXCHANGE_ADMITTED, /* Takes the body.  To HANDED. */
+    EXCHANGE_HANDED,   /* The api has it, or answered. */
 };
 
 struct exchange {
-    struct ovs_list node;       /* In server->exchanges. */
-    struct server *server;      /* Null: gone while the password was checked,
+    struct ovs_list node;  /* In server->exchanges. */
+    struct server *server; /* Null: gone while the password was checked,
                                  * which will free us. */
     struct MHD_Connection *connection;
     enum exchange_state state;
-    struct request *request;    /* Until handed over. */
+    struct request *request; /* Until handed over. */
     char *body;
     size_t body_size, body_allocated;
     size_t discarded;
     bool suspended;
-    bool verifying;             /* The password is being checked. */
+    bool verifying; /* The password is being checked. */
 
     struct MHD_Response *reply; /* Until it is queued. */
     int status;
 
-    struct feed *feed;          /* Of a reply that is a stream. */
-    struct ds queue;            /* What the feed sent, from 'sent' on. */
+    struct feed *feed; /* Of a reply that is a stream. */
+    struct ds queue;   /* What the feed sent, from 'sent' on. */
     size_t sent;
-    bool finished;              /* The feed sends no more. */
+    bool finished; /* The feed sends no more. */
 };
 
 static void
@@ -115,8 +115,8 @@ query_read(void *reader_, enum MHD_ValueKind kind, const char *name,
     struct request *request = reader->request;
     ARRAY_GROW(request->query, request->n_query, reader->allocated);
     request->query[request->n_query].name = (char *) (uintptr_t) name;
-    request->query[request->n_query].value
-        = value ? (char *) (uintptr_t) value : empty;
+    request->query[request->n_query].value =
+        value ? (char *) (uintptr_t) value : empty;
     request->n_query++;
     return MHD_YES;
 }
@@ -142,8 +142,7 @@ exchange_create(struct server *server, struct MHD_Connection *connection,
     }
     request->path = request->storage;
     request->host = exchange_header(x, MHD_HTTP_HEADER_HOST);
-    request->authorization = exchange_header(x,
-                                             MHD_HTTP_HEADER_AUTHORIZATION);
+    request->authorization = exchange_header(x, MHD_HTTP_HEADER_AUTHORIZATION);
     request->cookie = exchange_header(x, MHD_HTTP_HEADER_COOKIE);
     request->secure = server->secure;
     request->trusted = server->local;
@@ -264,15 +263,13 @@ exchange_reply_body(struct exchange *x, struct response *response)
         size_t size = response->body.length;
         char *body = size ? ds_steal_cstr(&response->body) : NULL;
         x->reply = MHD_create_response_from_buffer(
-            size, body, body ? MHD_RESPMEM_MUST_FREE
-            : MHD_RESPMEM_PERSISTENT);
+            size, body, body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
     }
     if (response->body.length || x->feed || response->content_type
         || x->status != 204) {
         MHD_add_response_header(x->reply, MHD_HTTP_HEADER_CONTENT_TYPE,
-                                response->content_type
-                                ? response->content_type
-                                : "application/json");
+                                response->content_type ? response->content_type
+                                                       : "application/json");
     }
     struct shash_node *node;
     SHASH_FOR_EACH (node, &response->headers) {
@@ -282,8 +279,7 @@ exchange_reply_body(struct exchange *x, struct response *response)
 
 /* Called by the api, maybe inside exchange_hand_over(). */
 static void
-exchange_answered(struct request *request, struct response *response,
-                  void *x_)
+exchange_answered(struct request *request, struct response *response, void *x_)
 {
     struct exchange *x = x_;
     if (response->status == 101) {
@@ -307,9 +303,8 @@ static enum MHD_Result
 exchange_queue_reply(struct exchange *x)
 {
     struct MHD_Response *reply = STEAL(x->reply);
-    enum MHD_Result result = MHD_queue_response(x->connection,
-                                                (unsigned int) x->status,
-                                                reply);
+    enum MHD_Result result =
+        MHD_queue_response(x->connection, (unsigned int) x->status, reply);
     MHD_destroy_response(reply);
     return result;
 }
@@ -350,8 +345,8 @@ exchange_admit(struct exchange *x)
         if (verdict == USERS_UNKNOWN) {
             x->verifying = true;
             exchange_suspend(x);
-            users_verify(api->users, request->authorization,
-                         exchange_verified, x);
+            users_verify(api->users, request->authorization, exchange_verified,
+                         x);
             return MHD_YES;
         }
         if (verdict != USERS_ALLOWED && exchange_has_body(x)) {
@@ -396,7 +391,8 @@ exchange_take_body(struct exchange *x, const char *data, size_t *sizep)
 }
 
 enum MHD_Result
-exchange_handle(void *server_, struct MHD_Connection *connection,
+exchange_handle(/* house: parameters libmicrohttpd calls it */
+                void *server_, struct MHD_Connection *connection,
                 const char *url, const char *method, const char *version,
                 const char *upload_data, size_t *upload_data_size,
                 void **con_cls)
@@ -416,7 +412,8 @@ exchange_handle(void *server_, struct MHD_Connection *connection,
         }
         if (x->discarded) {
             x->state = EXCHANGE_HANDED;
-            exchange_reply_text(x, 413, "the body is larger than this server "
+            exchange_reply_text(x, 413,
+                                "the body is larger than this server "
                                 "accepts\n");
         } else {
             exchange_hand_over(x);

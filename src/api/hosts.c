@@ -15,7 +15,7 @@
 
 #include "api/api-private.h"
 
-#define GRACE UINT64_C(60000000)
+#define GRACE        UINT64_C(60000000)
 #define DEFAULT_TYPE "ODL L2"
 
 struct host_state {
@@ -27,7 +27,7 @@ struct host_state {
 struct hosts {
     struct api *api;
     uint64_t started;
-    struct shash states;        /* struct host_state, by host name. */
+    struct shash states; /* struct host_state, by host name. */
     struct timer *grace;
 };
 
@@ -57,11 +57,11 @@ static bool
 hosts_is_listed(const struct hosts *hosts, const struct host *host)
 {
     uint64_t now = loop_now(hosts->api->loop);
-    const struct host_state *state
-        = host->name ? shash_find_data(&hosts->states, host->name) : NULL;
+    const struct host_state *state =
+        host->name ? shash_find_data(&hosts->states, host->name) : NULL;
     return (state && state->connected
-            ? true
-            : now - (state ? state->gone_since : hosts->started) < GRACE);
+                ? true
+                : now - (state ? state->gone_since : hosts->started) < GRACE);
 }
 
 static const char *
@@ -84,8 +84,8 @@ hosts_note(struct hosts *hosts, const char *name, bool connected)
     if (state->connected && !connected) {
         state->gone_since = loop_now(hosts->api->loop);
         if (!hosts->grace) {
-            hosts->grace = loop_timer_create(hosts->api->loop, hosts_expire,
-                                             hosts);
+            hosts->grace =
+                loop_timer_create(hosts->api->loop, hosts_expire, hosts);
         }
         loop_timer_set(hosts->grace, GRACE);
     }
@@ -134,8 +134,8 @@ host_vif_details(const struct host *host)
 {
     struct json *details = json_object_create();
     struct json *addresses = json_array_create_empty();
-    bool netdev = (host->datapath_type
-                   && !strcmp(host->datapath_type, "netdev"));
+    bool netdev =
+        (host->datapath_type && !strcmp(host->datapath_type, "netdev"));
 
     if (HAS(host, host, tunnel_address)) {
         char text[INET6_ADDRSTRLEN];
@@ -148,8 +148,7 @@ host_vif_details(const struct host *host)
     json_object_put(details, "port_filter", json_boolean_create(true));
     json_object_put(details, "has_datapath_type_netdev",
                     json_boolean_create(netdev));
-    json_object_put(details, "support_vhost_user",
-                    json_boolean_create(false));
+    json_object_put(details, "support_vhost_user", json_boolean_create(false));
     return details;
 }
 
@@ -157,8 +156,8 @@ host_vif_details(const struct host *host)
 static char *
 host_default_config(const struct host *host)
 {
-    static const char *const types[]
-        = { "local", "flat", "vlan", "vxlan", "gre", "geneve" };
+    static const char *const types[] = { "local", "flat", "vlan",
+                                         "vxlan", "gre",  "geneve" };
 
     struct json *mappings = json_object_create();
     for (size_t i = 0; i < host->physnets.n; i++) {
@@ -179,7 +178,8 @@ host_default_config(const struct host *host)
     json_object_put(config, "bridge_mappings", mappings);
     json_object_put_string(config, "datapath_type",
                            host->datapath_type && *host->datapath_type
-                           ? host->datapath_type : "system");
+                               ? host->datapath_type
+                               : "system");
     json_object_put(config, "supported_vnic_types", json_array_create_1(vnic));
     return json_to_string(config, JSSF_SORT);
 }
@@ -263,14 +263,13 @@ hosts_expire(void *hosts_)
 {
     struct hosts *hosts = hosts_;
     size_t n;
-    const struct entity **entities = model_list(hosts->api->model,
-                                                &host_resource, &n);
+    const struct entity **entities =
+        model_list(hosts->api->model, &host_resource, &n);
     for (size_t i = 0; i < n; i++) {
         const struct host *host = host_cast(entities[i]);
-        struct host_state *state
-            = host->name ? shash_find_data(&hosts->states, host->name) : NULL;
-        if (state && !state->announced_gone
-            && !hosts_is_listed(hosts, host)) {
+        struct host_state *state =
+            host->name ? shash_find_data(&hosts->states, host->name) : NULL;
+        if (state && !state->announced_gone && !hosts_is_listed(hosts, host)) {
             state->announced_gone = true;
             hosts_announce(hosts, host, true);
         }

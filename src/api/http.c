@@ -32,10 +32,10 @@
 VLOG_DEFINE_THIS_MODULE(http);
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
-#define IDLE_TIME 120               /* Seconds. */
-#define BACKLOG 1024
+#define IDLE_TIME             120 /* Seconds. */
+#define BACKLOG               1024
 #define MAX_LOCAL_CONNECTIONS 64
-#define MAX_PEM (256 * 1024)
+#define MAX_PEM               (256 * 1024)
 
 /* Running libmicrohttpd. */
 
@@ -45,6 +45,7 @@ static void
 server_run(void *server_)
 {
     struct server *server = server_;
+    server->woken = false;
     MHD_run(server->daemon);
 
     if (server->fd < 0) {
@@ -56,7 +57,9 @@ server_run(void *server_)
         }
     }
     MHD_UNSIGNED_LONG_LONG timeout_ms;
-    if (MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES) {
+    if (server->woken) {
+        loop_timer_set(server->timer, 0);
+    } else if (MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES) {
         loop_timer_set(server->timer, timeout_ms * 1000);
     } else {
         loop_timer_cancel(server->timer);
@@ -66,11 +69,12 @@ server_run(void *server_)
 void
 server_wake(struct server *server)
 {
+    server->woken = true;
     loop_timer_set(server->timer, 0);
 }
 
 static void OVS_PRINTF_FORMAT(2, 0)
-http_log(void *server_, const char *format, va_list args)
+    http_log(void *server_, const char *format, va_list args)
 {
     const struct server *server = server_;
     char text[256];
@@ -84,11 +88,11 @@ server_start_daemon(struct server *server)
 {
     const struct http *http = server->http;
     const struct api_settings *settings = &http->api->settings;
-    unsigned int flags = (MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME
-                          | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG
-                          | (server->secure ? MHD_USE_TLS : 0));
-    unsigned int max_connections = (server->local ? MAX_LOCAL_CONNECTIONS
-                                    : settings->max_connections);
+    unsigned int flags =
+        (MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE
+         | MHD_USE_ERROR_LOG | (server->secure ? MHD_USE_TLS : 0));
+    unsigned int max_connections =
+        (server->local ? MAX_LOCAL_CONNECTIONS : settings->max_connections);
     struct MHD_OptionItem tls[] = {
         { MHD_OPTION_HTTPS_MEM_KEY, 0, http->key },
         { MHD_OPTION_HTTPS_MEM_CERT, 0, http->certificate },
@@ -97,9 +101,8 @@ server_start_daemon(struct server *server)
 
     return MHD_start_daemon(
         flags, 0, NULL, NULL, exchange_handle, server,
-        MHD_OPTION_EXTERNAL_LOGGER, http_log, server,
-        MHD_OPTION_LISTEN_SOCKET, server->fd,
-        MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, server,
+        MHD_OPTION_EXTERNAL_LOGGER, http_log, server, MHD_OPTION_LISTEN_SOCKET,
+        server->fd, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, server,
         MHD_OPTION_CONNECTION_LIMIT, max_connections,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int) IDLE_TIME,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, settings->max_header_size,
@@ -108,7 +111,7 @@ server_start_daemon(struct server *server)
 }
 
 /* Starts serving on 'fd', which it takes on success. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 server_create(struct http *http, const char *name, bool local, int fd,
               struct server **serverp)
 {
@@ -120,10 +123,10 @@ server_create(struct http *http, const char *name, bool local, int fd,
     server->fd = fd;
     ovs_list_init(&server->exchanges);
     server->daemon = server_start_daemon(server);
-    const union MHD_DaemonInfo *info
-        = (server->daemon ? MHD_get_daemon_info(server->daemon,
-                                                MHD_DAEMON_INFO_EPOLL_FD)
-           : NULL);
+    const union MHD_DaemonInfo *info =
+        (server->daemon
+             ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)
+             : NULL);
     if (!info || info->epoll_fd < 0) {
         if (server->daemon) {
             MHD_quiesce_daemon(server->daemon);
@@ -150,7 +153,7 @@ server_destroy(struct server *server)
         MHD_quiesce_daemon(server->daemon);
         close(server->fd);
         if (server->local) {
-            (void) unlink(server->name);    /* Whoever is next does so too. */
+            (void) unlink(server->name); /* Whoever is next does so too. */
         }
     }
     exchanges_release(server);
@@ -178,18 +181,18 @@ server_retire(struct server *server)
 static struct err *
 socket_error(int fd, const char *name, const char *what)
 {
-    struct err *err = err_new(ERR_UNAVAILABLE, NULL,
-                              "cannot listen on %s: %s: %s", name, what,
-                              strerror(errno));
+    struct err *err =
+        err_new(ERR_UNAVAILABLE, NULL, "cannot listen on %s: %s: %s", name,
+                what, strerror(errno));
     if (fd >= 0) {
         close(fd);
     }
     return err;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
-socket_listen(const char *name, const struct sockaddr *address,
-              socklen_t size, int *fdp)
+static struct err *OVS_WARN_UNUSED_RESULT
+socket_listen(const char *name, const struct sockaddr *address, socklen_t size,
+              int *fdp)
 {
     int fd = socket(address->sa_family,
                     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -217,7 +220,7 @@ socket_listen(const char *name, const struct sockaddr *address,
     return NULL;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 socket_listen_ip(const char *name, const char *text, uint16_t port, int *fdp)
 {
     struct in6_addr ip;
@@ -252,13 +255,13 @@ socket_remove_stale(const struct sockaddr_un *un)
     if (fd >= 0) {
         if (connect(fd, (const struct sockaddr *) un, sizeof *un)
             && errno == ECONNREFUSED) {
-            (void) unlink(un->sun_path);    /* bind() tells. */
+            (void) unlink(un->sun_path); /* bind() tells. */
         }
         close(fd);
     }
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 socket_listen_path(const char *path, int *fdp)
 {
     struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -269,8 +272,8 @@ socket_listen_path(const char *path, int *fdp)
     socket_remove_stale(&un);
 
     int fd;
-    struct err *err = socket_listen(path, (const struct sockaddr *) &un,
-                                    sizeof un, &fd);
+    struct err *err =
+        socket_listen(path, (const struct sockaddr *) &un, sizeof un, &fd);
     if (err) {
         return err;
     }
@@ -284,13 +287,12 @@ socket_listen_path(const char *path, int *fdp)
 /* TLS. */
 
 /* Caller frees. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 pem_read(const char *path, char **textp)
 {
     FILE *file = fopen(path, "re");
     if (!file) {
-        return err_new(ERR_UNAVAILABLE, NULL, "%s: %s", path,
-                       strerror(errno));
+        return err_new(ERR_UNAVAILABLE, NULL, "%s: %s", path, strerror(errno));
     }
     char *text = mem_zalloc(MAX_PEM + 1);
     size_t n = fread(text, 1, MAX_PEM, file);
@@ -315,25 +317,26 @@ secret_free(char *text)
 
 /* Can this key and certificate be served with?  Tries, so that nothing is
  * given up for a pair that is no good. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 tls_check(const char *path, const char *key, const char *certificate)
 {
     struct MHD_Daemon *daemon = MHD_start_daemon(
         MHD_USE_TLS | MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET
-        | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, exchange_handle, NULL,
-        MHD_OPTION_HTTPS_MEM_KEY, key, MHD_OPTION_HTTPS_MEM_CERT, certificate,
-        MHD_OPTION_END);
+            | MHD_ALLOW_SUSPEND_RESUME,
+        0, NULL, NULL, exchange_handle, NULL, MHD_OPTION_HTTPS_MEM_KEY, key,
+        MHD_OPTION_HTTPS_MEM_CERT, certificate, MHD_OPTION_END);
     if (!daemon) {
-        return err_new(ERR_INVALID, NULL, "%s: not a PEM certificate, or the "
-                       "key does not belong to it", path);
+        return err_new(ERR_INVALID, NULL,
+                       "%s: not a PEM certificate, or the "
+                       "key does not belong to it",
+                       path);
     }
     MHD_stop_daemon(daemon);
     return NULL;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
-tls_read(const struct api_settings *settings, char **keyp,
-         char **certificatep)
+static struct err *OVS_WARN_UNUSED_RESULT
+tls_read(const struct api_settings *settings, char **keyp, char **certificatep)
 {
     char *key = NULL, *certificate = NULL;
     if (!settings->tls_key != !settings->tls_certificate) {
@@ -375,12 +378,13 @@ http_find(const struct http *http, const char *name)
 
 /* Serves on a port, or on a path if 'port' is 0; takes the socket over from
  * the server that has it now. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 http_listen(struct http *http, const char *where, uint16_t port)
 {
-    AUTO_TEXT *name = (!port ? mem_text(where)
-                       : mem_textf(strchr(where, ':') ? "[%s]:%u" : "%s:%u",
-                                   where, port));
+    AUTO_TEXT *name =
+        (!port ? mem_text(where)
+               : mem_textf(strchr(where, ':') ? "[%s]:%u" : "%s:%u", where,
+                           port));
     struct server *old = http_find(http, name);
     struct server *server = NULL;
     struct err *err = NULL;
@@ -390,7 +394,7 @@ http_listen(struct http *http, const char *where, uint16_t port)
         fd = server_retire(old);
     } else {
         err = (port ? socket_listen_ip(name, where, port, &fd)
-               : socket_listen_path(where, &fd));
+                    : socket_listen_path(where, &fd));
     }
     if (!err) {
         err = server_create(http, name, !port, fd, &server);
@@ -410,10 +414,9 @@ settings_want(const struct api_settings *settings, const struct server *server)
     }
     for (size_t i = 0; i < N_ITEMS(settings->ports) && settings->ports[i];
          i++) {
-        AUTO_TEXT *name
-            = mem_textf(strchr(settings->listen_address, ':') ? "[%s]:%u"
-                        : "%s:%u", settings->listen_address,
-                        settings->ports[i]);
+        AUTO_TEXT *name = mem_textf(
+            strchr(settings->listen_address, ':') ? "[%s]:%u" : "%s:%u",
+            settings->listen_address, settings->ports[i]);
         if (!strcmp(name, server->name)) {
             return true;
         }
@@ -422,7 +425,7 @@ settings_want(const struct api_settings *settings, const struct server *server)
 }
 
 /* Listens where the settings say. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 http_listen_all(struct http *http)
 {
     const struct api_settings *settings = &http->api->settings;
@@ -431,8 +434,8 @@ http_listen_all(struct http *http)
     if (!err && settings->socket_path && *settings->socket_path) {
         err = http_listen(http, settings->socket_path, 0);
     }
-    for (size_t i = 0; !err && i < N_ITEMS(settings->ports)
-                       && settings->ports[i]; i++) {
+    for (size_t i = 0;
+         !err && i < N_ITEMS(settings->ports) && settings->ports[i]; i++) {
         err = http_listen(http, settings->listen_address, settings->ports[i]);
     }
     return err;
@@ -464,7 +467,7 @@ http_reload(struct http *http)
     if (err) {
         return err;
     }
-    secret_free(key);               /* Only to see that it can be read. */
+    secret_free(key); /* Only to see that it can be read. */
     free(certificate);
 
     secret_free(STEAL(http->key));

@@ -15,15 +15,16 @@ struct websockets;
 
 /* One libmicrohttpd daemon: one listening socket. */
 struct server {
-    struct ovs_list node;           /* In http->servers. */
+    struct ovs_list node; /* In http->servers. */
     struct http *http;
     struct MHD_Daemon *daemon;
-    char *name;                     /* "127.0.0.1:8080", or a path. */
-    int fd;                         /* Listening, or -1 once retired. */
-    bool local;                     /* The command's socket: trusted. */
+    char *name; /* "127.0.0.1:8080", or a path. */
+    int fd;     /* Listening, or -1 once retired. */
+    bool local; /* The command's socket: trusted. */
     bool secure;
     struct fdwatch *watch;
     struct timer *timer;
+    bool woken; /* Asked to run again. */
     struct ovs_list exchanges;
     size_t n_exchanges;
 };
@@ -32,7 +33,7 @@ struct http {
     struct api *api;
     struct ovs_list servers;
     struct websockets *websockets;
-    char *key, *certificate;        /* PEM, or null. */
+    char *key, *certificate; /* PEM, or null. */
 };
 
 /* http.c: runs libmicrohttpd soon, after something was changed from outside:
@@ -51,10 +52,7 @@ void exchanges_release(struct server *);
 
 /* websocket.c */
 struct websockets *websockets_create(struct loop *);
-void websockets_destroy(struct websockets *);   /* Closes all. */
-/* The value of Sec-WebSocket-Accept (RFC 6455 section 4.2.2).  Caller
- * frees. */
-char *websocket_accept_key(const char *key);
+void websockets_destroy(struct websockets *); /* Closes all. */
 /* Takes the feed and the upgraded socket. */
 void websockets_open(struct websockets *, struct server *, struct feed *,
                      struct MHD_UpgradeResponseHandle *, int fd,

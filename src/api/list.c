@@ -20,7 +20,7 @@
 #include <sys/param.h>
 
 struct criterion {
-    const struct field *field;  /* Null: the id. */
+    const struct field *field; /* Null: the id. */
     const char *name;
     const char *value;
 };
@@ -30,11 +30,11 @@ struct list {
     const struct resource *resource;
     struct criterion *filters;
     size_t n_filters;
-    const struct entity **entities;     /* What matches, by id. */
+    const struct entity **entities; /* What matches, by id. */
     size_t n;
-    size_t start, end;                  /* The page. */
+    size_t start, end; /* The page. */
     bool has_next, has_previous;
-    int64_t limit;                      /* 0: not paged. */
+    int64_t limit; /* 0: not paged. */
 };
 
 const char **
@@ -158,7 +158,7 @@ list_select(struct list *list, const struct field *parent,
 /* Pages. */
 
 /* Finds the position of the marker, or ERR_MISSING. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 list_find_marker(const struct list *list, const char *marker, size_t *indexp)
 {
     struct uuid id;
@@ -175,7 +175,7 @@ list_find_marker(const struct list *list, const char *marker, size_t *indexp)
 }
 
 /* Computes the page (spec of the northbound, section 5). */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 list_page(struct list *list)
 {
     const struct request *request = list->call->request;
@@ -193,7 +193,7 @@ list_page(struct list *list)
         return err_new(ERR_INVALID, "limit", "not a number: %s", limit_text);
     }
     if (!limit) {
-        return NULL;            /* Neutron's "no limit". */
+        return NULL; /* Neutron's "no limit". */
     }
 
     size_t index = 0;
@@ -204,8 +204,9 @@ list_page(struct list *list)
         }
     }
     int64_t n = (int64_t) list->n;
-    int64_t start = (!marker ? 0 : reverse ? (int64_t) index - limit
-                     : (int64_t) index + 1);
+    int64_t start = (!marker   ? 0
+                     : reverse ? (int64_t) index - limit
+                               : (int64_t) index + 1);
     int64_t end = start + limit;
     if (end <= 0) {
         return err_new(ERR_INVALID, "marker", "the page is out of bounds");
@@ -239,9 +240,8 @@ list_put_link(const struct list *list, const char *ref,
     AUTO_DS href;
     ds_init(&href);
     ds_put_format(&href, "%s://%s%s?limit=%lld",
-                  request->secure ? "https" : "http",
-                  request->host ? request->host : "localhost", request->path,
-                  (long long) list->limit);
+                  request->secure ? "https" : "http", request_host(request),
+                  request->path, (long long) list->limit);
     if (marker) {
         ds_put_format(&href, "&marker=" UID_FMT, UID_ARGS(&marker->id));
     }
@@ -269,8 +269,8 @@ list_put_links(const struct list *list, struct ds *body)
             ds_put_char(body, ',');
         }
         /* The page behind the last one is empty: before it comes the last. */
-        const struct entity *first
-            = list->entities[MIN(list->start, list->n - 1)];
+        const struct entity *first =
+            list->entities[MIN(list->start, list->n - 1)];
         list_put_link(list, "previous", first, "&page_reverse=True", body);
     }
     ds_put_char(body, ']');
@@ -287,9 +287,9 @@ list_put(const struct list *list, struct ds *body)
         if (i > list->start) {
             ds_put_char(body, ',');
         }
-        entity_put_json(rest_present(list->call->api, list->entities[i],
-                                     &scratch),
-                        ENTITY_ANSWER, members, body);
+        entity_put_json(
+            rest_present(list->call->api, list->entities[i], &scratch),
+            ENTITY_ANSWER, members, body);
     }
     ds_put_char(body, ']');
     if (list->limit) {

@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 /* Crockford's base 32: no letter that is taken for a digit. */
-#define ALPHABET "0123456789abcdefghjkmnpqrstvwxyz"
-#define PASSWORD_LENGTH 26          /* 130 bits. */
-#define GROUP_LENGTH 5              /* Letters between dashes. */
+#define ALPHABET        "0123456789abcdefghjkmnpqrstvwxyz"
+#define PASSWORD_LENGTH 26 /* 130 bits. */
+#define GROUP_LENGTH    5  /* Letters between dashes. */
 
 /* Stores the hash of 'password', which the caller frees. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 password_hash(const char *password, char **hashp)
 {
     char setting[CRYPT_GENSALT_OUTPUT_SIZE];
@@ -90,7 +90,7 @@ static int
 users_write(const char *path, const struct ds *text)
 {
     AUTO_TEXT *temporary = mem_textf("%s.new", path);
-    (void) unlink(temporary);       /* Left by a crash. */
+    (void) unlink(temporary); /* Left by a crash. */
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
         return errno;
@@ -112,7 +112,7 @@ users_write(const char *path, const struct ds *text)
         error = errno;
     }
     if (error) {
-        (void) unlink(temporary);   /* The first error counts. */
+        (void) unlink(temporary); /* The first error counts. */
     }
     return error;
 }

@@ -45,13 +45,13 @@ struct write {
     struct call *call;
     enum write_kind kind;
     const struct resource *resource;
-    struct uuid id;             /* UPDATE, DELETE. */
+    struct uuid id; /* UPDATE, DELETE. */
     bool is_list;
-    struct entity **entities;   /* Null where the transaction took it. */
+    struct entity **entities; /* Null where the transaction took it. */
     size_t n_entities, allocated_entities;
-    struct entity **embedded;   /* Objects inside others, made with them. */
+    struct entity **embedded; /* Objects inside others, made with them. */
     size_t n_embedded, allocated_embedded;
-    struct err *failure;        /* After earlier objects were stored. */
+    struct err *failure; /* After earlier objects were stored. */
 };
 
 /* Small questions. */
@@ -204,8 +204,7 @@ target_match(struct target *target, const struct resource *resource,
 /* Finds what 'path' (below the base) names.  The caller frees
  * 'target->parent_text'. */
 static bool
-target_find(struct target *target, const struct model *model,
-            const char *path)
+target_find(struct target *target, const struct model *model, const char *path)
 {
     memset(target, 0, sizeof *target);
     for (size_t i = 0; i < model_n_resources(model); i++) {
@@ -262,9 +261,8 @@ txn_check_find(const struct check *check, const char *name,
 }
 
 /* Runs the check of the entity's resource. */
-static struct err * OVS_WARN_UNUSED_RESULT
-write_check(const struct write *write, const struct txn *txn,
-            struct entity *e)
+static struct err *OVS_WARN_UNUSED_RESULT
+write_check(const struct write *write, const struct txn *txn, struct entity *e)
 {
     if (!e->resource->check) {
         return NULL;
@@ -296,7 +294,7 @@ write_put_embedded(struct write *write, struct txn *txn)
     }
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 write_create_one(struct write *write, struct txn *txn, struct entity **ep)
 {
     struct entity *e = *ep;
@@ -327,22 +325,22 @@ write_create_one(struct write *write, struct txn *txn, struct entity **ep)
     return NULL;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 write_create(struct write *write, struct txn *txn)
 {
     struct ds *body = &write->call->response.body;
 
     ds_put_format(body, write->is_list ? "{\"%s\":[" : "{\"%s\":",
                   write->is_list ? write->resource->plural
-                  : write->resource->shape.name);
+                                 : write->resource->shape.name);
     for (size_t i = 0; i < write->n_entities; i++) {
         struct err *err = write_create_one(write, txn, &write->entities[i]);
         if (err && write->is_list) {
-            err = err_within(err, "%s[%zu].", write->resource->plural,
-                             i);
+            err = err_within(err, "%s[%zu].", write->resource->plural, i);
         }
         if (err && i && is_strict(write->call)) {
-            write->failure = err;   /* What came before stays. */
+            err_destroy(write->failure);
+            write->failure = err; /* What came before stays. */
             return NULL;
         }
         if (err) {
@@ -367,12 +365,12 @@ static bool
 is_stale(const struct entity *e, const struct entity *old)
 {
     const struct field *revision = rest_field(e->resource, "revision_number");
-    return (revision && revision->kind == FIELD_INT
-            && entity_has(e, revision) && entity_has(old, revision)
+    return (revision && revision->kind == FIELD_INT && entity_has(e, revision)
+            && entity_has(old, revision)
             && entity_int(e, revision) < entity_int(old, revision));
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 write_update(struct write *write, struct txn *txn)
 {
     struct entity *e = write->entities[0];
@@ -381,7 +379,7 @@ write_update(struct write *write, struct txn *txn)
         return missing(write->resource);
     }
     if (is_stale(e, old)) {
-        return NULL;                /* 200 without a body. */
+        return NULL; /* 200 without a body. */
     }
 
     struct err *err = NULL;
@@ -406,7 +404,7 @@ write_update(struct write *write, struct txn *txn)
     return NULL;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 write_delete(struct write *write, struct txn *txn)
 {
     if (txn_find(txn, write->resource, &write->id)) {
@@ -453,7 +451,7 @@ write_done(struct err *err, void *write_)
     }
     if (!call->api) {
         err_destroy(err);
-        call_answer(call, 503);     /* Only frees it. */
+        call_answer(call, 503); /* Only frees it. */
     } else if (err) {
         rest_fail(call, err);
     } else if (write->kind == WRITE_CREATE) {
@@ -486,7 +484,7 @@ write_create_context(struct call *call, enum write_kind kind,
 /* Decoding. */
 
 /* Parses the body, which must be an object. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 body_parse(const struct call *call, struct json **jsonp)
 {
     struct json *json = NULL;
@@ -529,8 +527,8 @@ write_add_embedded(struct write *write, struct entity *e)
 static void
 write_decode_embedded(struct write *write, const struct json *object)
 {
-    const struct resource *rules = model_resource(write->call->api->model,
-                                                  "security_group_rule");
+    const struct resource *rules =
+        model_resource(write->call->api->model, "security_group_rule");
     const struct json *list = jget(object, "security_group_rules");
     const char *group = jget_text(object, "id");
 
@@ -560,7 +558,7 @@ write_decode_embedded(struct write *write, const struct json *object)
 }
 
 /* Decodes one object of a create. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 write_decode_one(struct write *write, const struct target *target,
                  struct json *object)
 {
@@ -581,7 +579,7 @@ write_decode_one(struct write *write, const struct target *target,
     if (err) {
         const char *id = jget_text(object, "id");
         return (id ? err_about(err, "%s %s", write->resource->shape.name, id)
-                : err_about(err, "%s", write->resource->shape.name));
+                   : err_about(err, "%s", write->resource->shape.name));
     }
     ARRAY_GROW(write->entities, write->n_entities, write->allocated_entities);
     write->entities[write->n_entities++] = STEAL(e);
@@ -589,7 +587,7 @@ write_decode_one(struct write *write, const struct target *target,
     return NULL;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 write_decode_create(struct write *write, const struct target *target)
 {
     AUTO(json) *body = NULL;
@@ -611,18 +609,17 @@ write_decode_create(struct write *write, const struct target *target)
     for (size_t i = 0; i < list->n; i++) {
         err = write_decode_one(write, target, list->elems[i]);
         if (err && i && is_strict(write->call)) {
-            write->failure = err;   /* What came before is stored. */
+            write->failure = err; /* What came before is stored. */
             return NULL;
         }
         if (err) {
-            return err_within(err, "%s[%zu].",
-                              write->resource->plural, i);
+            return err_within(err, "%s[%zu].", write->resource->plural, i);
         }
     }
     return NULL;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 write_decode_update(struct write *write, const struct target *target)
 {
     AUTO(json) *body = NULL;
@@ -659,8 +656,8 @@ write_decode_update(struct write *write, const struct target *target)
 static void
 rest_create(struct call *call, const struct target *target)
 {
-    AUTO(write) *write = write_create_context(call, WRITE_CREATE,
-                                              target->resource);
+    AUTO(write) *write =
+        write_create_context(call, WRITE_CREATE, target->resource);
     struct err *err = write_decode_create(write, target);
     if (err) {
         rest_fail(call, err);
@@ -673,8 +670,8 @@ static void
 rest_update(struct call *call, const struct target *target,
             const struct uuid *id)
 {
-    AUTO(write) *write = write_create_context(call, WRITE_UPDATE,
-                                              target->resource);
+    AUTO(write) *write =
+        write_create_context(call, WRITE_UPDATE, target->resource);
     write->id = *id;
     struct err *err = write_decode_update(write, target);
     if (err) {
@@ -688,8 +685,8 @@ static void
 rest_delete(struct call *call, const struct target *target,
             const struct uuid *id)
 {
-    struct write *write = write_create_context(call, WRITE_DELETE,
-                                               target->resource);
+    struct write *write =
+        write_create_context(call, WRITE_DELETE, target->resource);
     write->id = *id;
     write_send(write);
 }
@@ -698,10 +695,11 @@ static void
 rest_show(struct call *call, const struct target *target,
           const struct uuid *id)
 {
-    const struct entity *e = model_find(call->api->model, target->resource,
-                                        id);
-    if (!e || (target->parent
-               && !entity_matches(e, target->parent, target->parent_text))) {
+    const struct entity *e =
+        model_find(call->api->model, target->resource, id);
+    if (!e
+        || (target->parent
+            && !entity_matches(e, target->parent, target->parent_text))) {
         rest_fail(call, missing(target->resource));
         return;
     }
@@ -737,9 +735,10 @@ rest_act(struct call *call, const struct target *target)
 static void
 rest_refuse_method(struct call *call, const struct target *target)
 {
-    const char *allowed = (!target->id ? "GET, HEAD, POST"
-                           : target->resource->no_put ? "GET, HEAD, DELETE"
-                           : "GET, HEAD, PUT, DELETE");
+    const char *allowed =
+        (!target->id                ? "GET, HEAD, POST"
+         : target->resource->no_put ? "GET, HEAD, DELETE"
+                                    : "GET, HEAD, PUT, DELETE");
     call_put_header(call, "Allow", mem_text(allowed));
     call_text(call, 405, "%s: method %s is not allowed",
               target->resource->shape.name, call->request->method);
@@ -765,9 +764,10 @@ rest_handle_item(struct call *call, const struct target *target)
     const char *method = call->request->method;
     struct uuid id;
 
-    if (!strcmp(method, "PUT") ? target->resource->no_put
-        : strcmp(method, "GET") && strcmp(method, "HEAD")
-          && strcmp(method, "DELETE")) {
+    if (!strcmp(method, "PUT")
+            ? target->resource->no_put
+            : strcmp(method, "GET") && strcmp(method, "HEAD")
+                  && strcmp(method, "DELETE")) {
         rest_refuse_method(call, target);
     } else if (!uid_from_text(target->id, &id)) {
         rest_fail(call, missing(target->resource));

@@ -143,7 +143,7 @@ restconf_subscribe(struct call *call, const char *rest)
 static const struct {
     const char *method;
     const char *path;
-    bool takes_more;            /* A path below, given as 'rest'. */
+    bool takes_more; /* A path below, given as 'rest'. */
     void (*handle)(struct call *, const char *rest);
 } paths[] = {
     { "GET", NEUTRON_PATH "neutron:features", false, restconf_features },
@@ -167,7 +167,7 @@ restconf_handle(struct call *call)
 
     for (size_t i = 0; i < N_ITEMS(paths); i++) {
         if (paths[i].takes_more ? !text_starts_with(path, paths[i].path)
-            : strcmp(path, paths[i].path)) {
+                                : strcmp(path, paths[i].path)) {
             continue;
         }
         known = true;

@@ -24,8 +24,6 @@
 
 #include <crypt.h>
 #include <errno.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <sys/param.h>
 
@@ -34,21 +32,22 @@
 VLOG_DEFINE_THIS_MODULE(users);
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
-#define SECOND UINT64_C(1000000)
-#define MAX_LOGINS 1024
-#define GOOD_LOGIN_LIFE (3600 * SECOND)
-#define BAD_LOGIN_LIFE (10 * SECOND)
+#define SECOND            UINT64_C(1000000)
+#define MAX_LOGINS        1024
+#define GOOD_LOGIN_LIFE   (3600 * SECOND)
+#define BAD_LOGIN_LIFE    (10 * SECOND)
 #define SESSION_IDLE_LIFE (3600 * SECOND)
-#define MAX_GUESSES 16              /* Waiting for the helper thread. */
-#define BUCKET_SIZE 20              /* Wrong guesses at once ... */
-#define BUCKET_REFILL (SECOND / 5)  /* ... and one more each 0.2 s. */
-#define TOKEN_LENGTH 32             /* Hex digits: 128 bits. */
-#define MAX_HEADER 1024
+#define MAX_GUESSES       16           /* Waiting for the helper thread. */
+#define BUCKET_SIZE       20           /* Wrong guesses at once ... */
+#define BUCKET_REFILL     (SECOND / 5) /* ... and one more each 0.2 s. */
+#define TOKEN_LENGTH      32           /* Hex digits: 128 bits. */
+#define MAX_HEADER        1024
 
 /* Accepted by nobody's password: keeps the time of a check the same for names
  * that do not exist. */
-#define NOBODY "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$"                               \
-               "X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7"
+#define NOBODY                                                                \
+    "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$"                                          \
+    "X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7"
 
 struct account {
     char *name;
@@ -56,21 +55,21 @@ struct account {
 };
 
 struct login {
-    struct hmap_node by_digest;     /* In users->logins. */
-    struct hmap_node by_token;      /* In users->sessions, if 'user'. */
-    struct ovs_list node;           /* In users->recent, oldest first. */
-    uint8_t digest[SHA256_DIGEST_LENGTH];
+    struct hmap_node by_digest; /* In users->logins. */
+    struct hmap_node by_token;  /* In users->sessions, if 'user'. */
+    struct ovs_list node;       /* In users->recent, oldest first. */
+    uint8_t digest[DIGEST_SIZE];
     char token[TOKEN_LENGTH + 1];
-    char *user;                     /* Null: refused. */
-    uint64_t expires;               /* As a password. */
-    uint64_t idle_since;            /* As a session. */
+    char *user;          /* Null: refused. */
+    uint64_t expires;    /* As a password. */
+    uint64_t idle_since; /* As a session. */
 };
 
 struct guess {
-    struct ovs_list node;           /* In users->guesses. */
+    struct ovs_list node; /* In users->guesses. */
     struct users *users;
     struct ovs_list waiters;
-    uint8_t digest[SHA256_DIGEST_LENGTH];
+    uint8_t digest[DIGEST_SIZE];
     char *name, *password, *hash;
     bool right;
     unsigned int generation;
@@ -86,7 +85,7 @@ struct users {
     struct loop *loop;
     struct account *accounts;
     size_t n_accounts;
-    bool accepts_default;           /* admin/admin. */
+    bool accepts_default; /* admin/admin. */
     uint8_t salt[32];
     struct hmap logins, sessions;
     struct ovs_list recent;
@@ -94,8 +93,8 @@ struct users {
     size_t n_guesses;
     double bucket;
     uint64_t bucket_filled;
-    unsigned int generation;        /* Counts reloads. */
-    bool dying;                     /* Freed when the last guess is done. */
+    unsigned int generation; /* Counts reloads. */
+    bool dying;              /* Freed when the last guess is done. */
 };
 
 /* The file. */
@@ -177,7 +176,7 @@ logins_clear(struct users *users)
 }
 
 static size_t
-digest_hash(const uint8_t digest[SHA256_DIGEST_LENGTH])
+digest_hash(const uint8_t digest[DIGEST_SIZE])
 {
     uint32_t hash;
     memcpy(&hash, digest, sizeof hash);
@@ -186,19 +185,13 @@ digest_hash(const uint8_t digest[SHA256_DIGEST_LENGTH])
 
 static void
 users_digest(const struct users *users, const char *header,
-             uint8_t digest[SHA256_DIGEST_LENGTH])
+             uint8_t digest[DIGEST_SIZE])
 {
-    uint8_t text[sizeof users->salt + MAX_HEADER];
-    size_t length = strnlen(header, MAX_HEADER);
-    memcpy(text, users->salt, sizeof users->salt);
-    memcpy(text + sizeof users->salt, header, length);
-    SHA256(text, sizeof users->salt + length, digest);
-    explicit_bzero(text, sizeof users->salt + length);
+    digest_salted(users->salt, sizeof users->salt, header, digest);
 }
 
 static struct login *
-users_find_login(struct users *users,
-                 const uint8_t digest[SHA256_DIGEST_LENGTH])
+users_find_login(struct users *users, const uint8_t digest[DIGEST_SIZE])
 {
     struct login *login;
     HMAP_FOR_EACH_WITH_HASH (login, by_digest, digest_hash(digest),
@@ -212,8 +205,8 @@ users_find_login(struct users *users,
 
 /* Remembers what became of a header; 'user' null means refused. */
 static void
-users_remember(struct users *users,
-               const uint8_t digest[SHA256_DIGEST_LENGTH], const char *user)
+users_remember(struct users *users, const uint8_t digest[DIGEST_SIZE],
+               const char *user)
 {
     struct login *login = users_find_login(users, digest);
     if (login) {
@@ -247,8 +240,7 @@ users_remember(struct users *users,
 
 /* Looks for "NAME=token" in a Cookie header (RFC 6265 section 4.2). */
 static bool
-cookie_get(const char *cookie, const char *name,
-           char token[TOKEN_LENGTH + 1])
+cookie_get(const char *cookie, const char *name, char token[TOKEN_LENGTH + 1])
 {
     size_t length = strlen(name);
     while (cookie) {
@@ -271,8 +263,9 @@ static struct login *
 users_find_session(struct users *users, const char *cookie)
 {
     char token[TOKEN_LENGTH + 1];
-    if (!cookie || (!cookie_get(cookie, "JSESSIONID", token)
-                    && !cookie_get(cookie, "JSESSIONIDSSO", token))) {
+    if (!cookie
+        || (!cookie_get(cookie, "JSESSIONID", token)
+            && !cookie_get(cookie, "JSESSIONIDSSO", token))) {
         return NULL;
     }
 
@@ -296,9 +289,9 @@ users_put_cookies(struct users *users, const struct request *request,
                   struct response *response)
 {
     static const char *const names[] = { "JSESSIONID", "JSESSIONIDSSO" };
-    uint8_t digest[SHA256_DIGEST_LENGTH];
+    uint8_t digest[DIGEST_SIZE];
 
-    if (!request->authorization || strlen(request->authorization) > MAX_HEADER
+    if (!request->authorization
         || users_find_session(users, request->cookie)) {
         return;
     }
@@ -337,15 +330,11 @@ header_decode(const char *header, char **namep, char **passwordp)
     }
     header += 6 + strspn(header + 6, " ");
     size_t length = strcspn(header, " ");
-    if (!length || length > MAX_HEADER || length % 4) {
-        return false;
-    }
-
-    char *text = mem_zalloc(length + 1);
-    int size = EVP_DecodeBlock((unsigned char *) text,
-                               (const unsigned char *) header, (int) length);
-    char *colon = size > 0 ? strchr(text, ':') : NULL;
-    if (!colon || memchr(text, '\n', (size_t) size)) {
+    size_t size = 0;
+    char *text =
+        (length <= MAX_HEADER ? base64_decode(header, length, &size) : NULL);
+    char *colon = text ? memchr(text, ':', size) : NULL;
+    if (!colon || strlen(text) != size) {
         free(text);
         return false;
     }
@@ -358,7 +347,7 @@ header_decode(const char *header, char **namep, char **passwordp)
 /* Decides without a slow hash where that is possible. */
 static enum users_verdict
 users_check_default(struct users *users, const char *header,
-                    const uint8_t digest[SHA256_DIGEST_LENGTH])
+                    const uint8_t digest[DIGEST_SIZE])
 {
     char *name, *password;
     if (strlen(header) > MAX_HEADER
@@ -368,8 +357,8 @@ users_check_default(struct users *users, const char *header,
 
     bool is_default = (users->accepts_default && !strcmp(name, "admin")
                        && !strcmp(password, "admin"));
-    bool hopeless = (!is_default && users->accepts_default
-                     && !users->n_accounts);
+    bool hopeless =
+        (!is_default && users->accepts_default && !users->n_accounts);
     explicit_bzero(password, strlen(password));
     free(name);
     if (is_default) {
@@ -397,12 +386,12 @@ users_check(struct users *users, struct request *request)
         return USERS_ALLOWED;
     }
 
-    uint8_t digest[SHA256_DIGEST_LENGTH];
+    uint8_t digest[DIGEST_SIZE];
     users_digest(users, request->authorization, digest);
     login = users_find_login(users, digest);
     if (!login || loop_now(users->loop) >= login->expires) {
-        enum users_verdict verdict = users_check_default(
-            users, request->authorization, digest);
+        enum users_verdict verdict =
+            users_check_default(users, request->authorization, digest);
         if (verdict != USERS_ALLOWED) {
             return verdict;
         }
@@ -422,8 +411,8 @@ guess_work(void *guess_)
 {
     struct guess *guess = guess_;
     struct crypt_data *data = NEW(struct crypt_data);
-    const char *hash = crypt_rn(guess->password, guess->hash, data,
-                                sizeof *data);
+    const char *hash =
+        crypt_rn(guess->password, guess->hash, data, sizeof *data);
     guess->right = hash && text_equals_secret(hash, guess->hash);
     explicit_bzero(data, sizeof *data);
     free(data);
@@ -492,7 +481,7 @@ guess_done(void *guess_)
 
 static struct guess *
 guess_create(struct users *users, const char *authorization,
-             const uint8_t digest[SHA256_DIGEST_LENGTH])
+             const uint8_t digest[DIGEST_SIZE])
 {
     struct guess *guess = NEW(struct guess);
     guess->users = users;
@@ -518,7 +507,7 @@ users_verify(struct users *users, const char *authorization,
     waiter->done = done;
     waiter->aux = aux;
 
-    uint8_t digest[SHA256_DIGEST_LENGTH];
+    uint8_t digest[DIGEST_SIZE];
     users_digest(users, authorization, digest);
     struct guess *guess;
     LIST_FOR_EACH (guess, node, &users->guesses) {
@@ -528,7 +517,7 @@ users_verify(struct users *users, const char *authorization,
         }
     }
     if (users->n_guesses >= MAX_GUESSES) {
-        users->bucket = 0;          /* Makes users_check() say "busy". */
+        users->bucket = 0; /* Makes users_check() say "busy". */
         loop_defer(users->loop, done, aux);
         free(waiter);
         return;
@@ -543,8 +532,8 @@ users_verify(struct users *users, const char *authorization,
 static bool
 is_loopback(const char *address)
 {
-    return address && (!strcmp(address, "127.0.0.1")
-                       || !strcmp(address, "::1"));
+    return address
+           && (!strcmp(address, "127.0.0.1") || !strcmp(address, "::1"));
 }
 
 struct users *
@@ -570,8 +559,8 @@ users_reload(struct users *users, const struct api_settings *settings)
     logins_clear(users);
     accounts_clear(users);
     accounts_load(users, settings->users_path);
-    users->accepts_default = (settings->development
-                              || is_loopback(settings->listen_address));
+    users->accepts_default =
+        (settings->development || is_loopback(settings->listen_address));
 }
 
 void

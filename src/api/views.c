@@ -55,8 +55,20 @@ view_fail(struct view_call *view_call, struct err *err)
 static void
 put_nullable(struct json *object, const char *member, const char *text)
 {
-    json_object_put(object, member, text ? json_string_create(text)
-                    : json_null_create());
+    json_object_put(object, member,
+                    text ? json_string_create(text) : json_null_create());
+}
+
+/* A text that may quote what a client sent: JSON must be UTF-8. */
+static void
+put_quoting(struct json *object, const char *member, const char *text)
+{
+    struct ds printable = DS_EMPTY_INITIALIZER;
+    if (text) {
+        text_put_printable(&printable, text, strlen(text));
+    }
+    put_nullable(object, member, text ? ds_cstr(&printable) : NULL);
+    ds_destroy(&printable);
 }
 
 struct json *
@@ -64,9 +76,9 @@ view_error(const struct err *err)
 {
     struct json *inner = json_object_create();
     json_object_put_string(inner, "kind", err_kind_name(err->kind));
-    put_nullable(inner, "object", err->object);
-    put_nullable(inner, "field", err->field);
-    put_nullable(inner, "text", err->text);
+    put_quoting(inner, "object", err->object);
+    put_quoting(inner, "field", err->field);
+    put_quoting(inner, "text", err->text);
     struct json *error = json_object_create();
     json_object_put(error, "error", inner);
     return error;
@@ -121,8 +133,8 @@ views_handle(struct call *call)
     const struct views *views = call->api->views;
     const struct request *request = call->request;
     bool known = false;
-    const char *method = (!strcmp(request->method, "HEAD") ? "GET"
-                          : request->method);
+    const char *method =
+        (!strcmp(request->method, "HEAD") ? "GET" : request->method);
 
     for (size_t i = 0; i < views->n; i++) {
         const struct view_entry *entry = &views->entries[i];
@@ -139,11 +151,12 @@ views_handle(struct call *call)
         }
         free(argument);
     }
-    call_fail(call, known
-              ? err_new(ERR_METHOD, NULL, "%s: not with %s", request->path,
-                        request->method)
-              : err_new(ERR_MISSING, NULL, "%s: nothing here; see / for what "
-                        "there is", request->path));
+    call_fail(call, known ? err_new(ERR_METHOD, NULL, "%s: not with %s",
+                                    request->path, request->method)
+                          : err_new(ERR_MISSING, NULL,
+                                    "%s: nothing here; see / for what "
+                                    "there is",
+                                    request->path));
 }
 
 /* Our own views. */
@@ -205,9 +218,8 @@ schema_resource(const struct resource *resource)
     json_object_put_format(json, "url", NEUTRON_BASE "/%s", resource->path);
     json_object_put_string(json, "title",
                            resource->title ? resource->title
-                           : resource->shape.name);
-    json_object_put(json, "writable",
-                    json_boolean_create(!resource->no_put));
+                                           : resource->shape.name);
+    json_object_put(json, "writable", json_boolean_create(!resource->no_put));
     json_object_put(json, "fields", fields);
     return json;
 }
@@ -234,11 +246,10 @@ static void
 openapi_put_view(struct json *paths, const struct view *view)
 {
     char *hole = strstr(view->pattern, "{}");
-    AUTO_TEXT *path = (hole
-                       ? mem_textf("%.*s{argument}%s",
-                                   (int) (hole - view->pattern),
-                                   view->pattern, hole + 2)
-                       : mem_text(view->pattern));
+    AUTO_TEXT *path =
+        (hole ? mem_textf("%.*s{argument}%s", (int) (hole - view->pattern),
+                          view->pattern, hole + 2)
+              : mem_text(view->pattern));
 
     struct json *ok = json_object_create();
     json_object_put_string(ok, "description", "JSON");
@@ -322,5 +333,5 @@ api_add_view(struct api *api, const struct view *view, void *aux)
 {
     struct views *views = api->views;
     ARRAY_GROW(views->entries, views->n, views->allocated);
-    views->entries[views->n++] = (struct view_entry) { *view, aux };
+    views->entries[views->n++] = (struct view_entry){ *view, aux };
 }

@@ -17,8 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,10 +28,9 @@
 VLOG_DEFINE_THIS_MODULE(websocket);
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
-#define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-#define MAX_QUEUE (1024 * 1024)
-#define MAX_MESSAGE 4096            /* Of the client's. */
-#define FLUSH_TIME UINT64_C(3000000)    /* For the last frames. */
+#define MAX_QUEUE   (1024 * 1024)
+#define MAX_MESSAGE 4096              /* Of the client's. */
+#define FLUSH_TIME  UINT64_C(3000000) /* For the last frames. */
 
 struct websocket {
     struct ovs_list node;
@@ -43,14 +40,14 @@ struct websocket {
     struct MHD_UpgradeResponseHandle *handle;
     int fd;
     int epoll_fd;
-    uint32_t interest;              /* Of 'epoll_fd'. */
+    uint32_t interest; /* Of 'epoll_fd'. */
     struct fdwatch *watch;
     struct timer *timer;
     wslay_event_context_ptr context;
-    char *early;                    /* Read by libmicrohttpd before us. */
+    char *early; /* Read by libmicrohttpd before us. */
     size_t early_size, early_used;
-    bool finishing;                 /* Close once all is sent ... */
-    uint64_t deadline;              /* ... or at this time. */
+    bool finishing;    /* Close once all is sent ... */
+    uint64_t deadline; /* ... or at this time. */
     bool broken;
 };
 
@@ -58,17 +55,6 @@ struct websockets {
     struct loop *loop;
     struct ovs_list list;
 };
-
-char *
-websocket_accept_key(const char *key)
-{
-    AUTO_TEXT *text = mem_textf("%s%s", key, GUID);
-    uint8_t digest[SHA_DIGEST_LENGTH];
-    SHA1((const unsigned char *) text, strlen(text), digest);
-    char *encoded = mem_zalloc(4 * ((sizeof digest + 2) / 3) + 1);
-    EVP_EncodeBlock((unsigned char *) encoded, digest, sizeof digest);
-    return encoded;
-}
 
 /* wslay's callbacks. */
 
@@ -92,7 +78,7 @@ websocket_recv_cb(wslay_event_context_ptr context, uint8_t *buf, size_t size,
     if (n <= 0) {
         bool again = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
         wslay_event_set_error(context, again ? WSLAY_ERR_WOULDBLOCK
-                              : WSLAY_ERR_CALLBACK_FAILURE);
+                                             : WSLAY_ERR_CALLBACK_FAILURE);
         return -1;
     }
     return n;
@@ -110,7 +96,7 @@ websocket_send_cb(wslay_event_context_ptr context, const uint8_t *data,
     if (n < 0) {
         bool again = errno == EAGAIN || errno == EWOULDBLOCK;
         wslay_event_set_error(context, again ? WSLAY_ERR_WOULDBLOCK
-                              : WSLAY_ERR_CALLBACK_FAILURE);
+                                             : WSLAY_ERR_CALLBACK_FAILURE);
         return -1;
     }
     return n;
@@ -136,8 +122,8 @@ websocket_destroy(struct websocket *ws)
 static void
 websocket_set_interest(struct websocket *ws)
 {
-    uint32_t interest
-        = EPOLLIN | (wslay_event_want_write(ws->context) ? EPOLLOUT : 0);
+    uint32_t interest =
+        EPOLLIN | (wslay_event_want_write(ws->context) ? EPOLLOUT : 0);
     if (interest != ws->interest) {
         struct epoll_event event = { .events = interest };
         int op = ws->interest ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
@@ -209,8 +195,7 @@ websocket_finish(void *ws_)
     ws->finishing = true;
     ws->deadline = loop_now(ws->owner->loop) + FLUSH_TIME;
     if (wslay_event_queue_close(ws->context, WSLAY_CODE_GOING_AWAY,
-                                (const uint8_t *) reason,
-                                sizeof reason - 1)) {
+                                (const uint8_t *) reason, sizeof reason - 1)) {
         ws->broken = true;
     }
     loop_timer_set(ws->timer, 0);
@@ -227,10 +212,8 @@ socket_keep_alive(int fd)
     static const struct {
         int level, option, value;
     } options[] = {
-        { SOL_SOCKET, SO_KEEPALIVE, 1 },
-        { IPPROTO_TCP, TCP_KEEPIDLE, 30 },
-        { IPPROTO_TCP, TCP_KEEPINTVL, 10 },
-        { IPPROTO_TCP, TCP_KEEPCNT, 3 },
+        { SOL_SOCKET, SO_KEEPALIVE, 1 },    { IPPROTO_TCP, TCP_KEEPIDLE, 30 },
+        { IPPROTO_TCP, TCP_KEEPINTVL, 10 }, { IPPROTO_TCP, TCP_KEEPCNT, 3 },
         { IPPROTO_TCP, TCP_NODELAY, 1 },
     };
     for (size_t i = 0; i < N_ITEMS(options); i++) {
@@ -270,8 +253,8 @@ websockets_open(struct websockets *owner, struct server *server,
     if (ws->epoll_fd < 0) {
         ws->broken = true;
     } else {
-        ws->watch = loop_watch_fd(owner->loop, ws->epoll_fd, websocket_run,
-                                  ws);
+        ws->watch =
+            loop_watch_fd(owner->loop, ws->epoll_fd, websocket_run, ws);
         websocket_set_interest(ws);
     }
     feed_attach(feed, &websocket_sink, ws);

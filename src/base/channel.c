@@ -553,6 +553,7 @@ channel_ended(struct channel *channel, char *reason)
 
 /* Callbacks of the bufferevent.  Each calls the owner at most once, last. */
 
+/* Returns why the connection ended, for the caller to free. */
 static char *
 why(struct channel *channel, short what)
 {
@@ -561,12 +562,15 @@ why(struct channel *channel, short what)
     unsigned long tls_error = bufferevent_get_openssl_error(channel->bev);
     char *problem = ssl ? tls_session_problem(ssl, tls_error) : NULL;
 
-    return (problem ? problem
-            : mem_text(what & BEV_EVENT_EOF || !error
-                       ? (channel->state == HANDSHAKE
-                          ? "peer closed the connection in the TLS handshake"
-                          : "peer closed the connection")
-                       : strerror(error)));
+    if (problem) {
+        return problem;
+    } else if (error && !(what & BEV_EVENT_EOF)) {
+        return mem_text(strerror(error));
+    } else if (channel->state == HANDSHAKE) {
+        return mem_text("peer closed the connection in the TLS handshake");
+    } else {
+        return mem_text("peer closed the connection");
+    }
 }
 
 static void

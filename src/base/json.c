@@ -46,8 +46,9 @@ err_at(const char *text, size_t pos, const char *problem)
             column++;
         }
     }
-    return err_new(ERR_INVALID, NULL, "not valid JSON: line %zu, "
-                   "column %zu: %s", line, column, problem);
+    return err_new(ERR_INVALID, NULL,
+                   "not valid JSON: line %zu, column %zu: %s", line, column,
+                   problem);
 }
 
 /* Returns the length of the character that starts at 'p', of which 'size'
@@ -113,8 +114,8 @@ scan_escape(struct scan *s)
     int unit = peek_unicode_escape(s, s->pos);
 
     if (unit >= 0xdc00 && unit <= 0xdfff) {
-        return err_at(s->text, s->pos, "trailing surrogate without a leading "
-                      "one");
+        return err_at(s->text, s->pos,
+                      "trailing surrogate without a leading one");
     } else if (unit >= 0xd800 && unit <= 0xdbff
                && peek_unicode_escape(s, s->pos + 6) >= 0) {
         s->pos += 12;

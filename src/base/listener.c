@@ -117,14 +117,15 @@ listener_create(struct loop *loop, const char *address, uint16_t port,
     struct in6_addr addr;
 
     if (!ipaddr_from_text(address, &addr)) {
-        return err_new(ERR_INVALID, NULL, "not an IP address to listen on: "
-                       "\"%s\"", address);
+        return err_new(ERR_INVALID, NULL,
+                       "not an IP address to listen on: \"%s\"", address);
     }
 
     int fd = bind_socket(&addr, port);
     if (fd < 0) {
-        return err_new(ERR_UNAVAILABLE, NULL, "cannot listen on %s port %u: "
-                       "%s", address, port, strerror(-fd));
+        return err_new(ERR_UNAVAILABLE, NULL,
+                       "cannot listen on %s port %u: %s", address, port,
+                       strerror(-fd));
     }
 
     struct listener *listener = NEW(struct listener);

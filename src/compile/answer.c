@@ -11,7 +11,7 @@
  * owner, as any other frame: a solicitation without a source link-layer
  * option (among them duplicate address detection, RFC 4862 section 5.4),
  * which a flow cannot answer.  An endpoint that asks for its own address by
- * ARP is looking for a duplicate (RFC 5227) or announcing itself: no answer. */
+ * ARP looks for a duplicate (RFC 5227) or announces itself: no answer. */
 
 #include "compile/passes.h"
 

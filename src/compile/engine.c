@@ -29,7 +29,7 @@ struct want {
 /* A net entity a unit made, and the node it is in. */
 struct made {
     struct node *node;
-    const struct entity *entity;
+    struct entity *entity;
 };
 
 /* What one run of a unit made. */
@@ -499,14 +499,14 @@ unit_replace_edges(struct unit *unit)
 
 /* Changes what a unit claims of one node from 'old' to 'new_' (null: not at
  * all), and tells if what is in force changed.  Returns the claimed entity. */
-static const struct entity *
+static struct entity *
 unit_reclaim(struct unit *unit, struct node *node, const struct entity *old,
              struct entity *new_)
 {
     struct engine *engine = unit->engine;
     const struct entity *before = node_entity(node);
     struct entity *freed = NULL;
-    const struct entity *claimed = new_ ? node_claim(node, new_) : NULL;
+    struct entity *claimed = new_ ? node_claim(node, new_) : NULL;
     if (old) {
         node_unclaim(node, old, &freed);
     }
@@ -545,7 +545,7 @@ unit_replace_made(struct unit *unit, struct outputs *out)
             struct made *made = &out->made[j++];
             made->entity = unit_reclaim(
                 unit, n, both ? old->made[i].entity : NULL,
-                CONST_CAST(struct entity *, made->entity));
+                (struct entity *) (uintptr_t) made->entity);
             i += both;
         }
     }

@@ -134,7 +134,7 @@ const struct pass pass_host = { "host", &host_resource, host_run };
 
 /* Segments. */
 
-/* How frames of the segment leave a host, and how they are known on arrival. */
+/* How frames of the segment leave a host, and are known on arrival. */
 static void
 segment_on_tunnel(struct unit *u, const struct segment *segment)
 {

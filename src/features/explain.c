@@ -30,7 +30,7 @@ put_missing_members(struct json *to, const struct json *from)
     if (!from || from->type != JSON_OBJECT) {
         return;
     }
-    const struct shash_node *node;
+    struct shash_node *node;
     SHASH_FOR_EACH (node, json_object(from)) {
         if (!shash_find(json_object(to), node->name)) {
             json_object_put(to, node->name,
@@ -116,6 +116,9 @@ struct explanation {
     struct json *should;        /* Array of {"scope", "item", "pass"}. */
 };
 
+static void because(struct explanation *, const char *format, ...)
+    OVS_PRINTF_FORMAT(2, 3);
+
 static void
 because(struct explanation *x, const char *format, ...)
 {
@@ -144,28 +147,58 @@ item_is_of_port(const struct explanation *x, const struct item *item)
     return attachment && uid_equals(&attachment->endpoint, &x->id);
 }
 
+/* In the order a packet meets them, highest priority first; then groups. */
+static int
+compare_items(const void *a_, const void *b_)
+{
+    const struct item *a = *(const struct item *const *) a_;
+    const struct item *b = *(const struct item *const *) b_;
+    if (a->kind != b->kind) {
+        return a->kind < b->kind ? -1 : 1;
+    } else if (a->table != b->table) {
+        return a->table < b->table ? -1 : 1;
+    } else if (a->priority != b->priority) {
+        return a->priority > b->priority ? -1 : 1;
+    }
+    return a->identity < b->identity ? -1 : a->identity > b->identity;
+}
+
+static void
+explain_item(struct explanation *x, const struct item *item)
+{
+    struct scope_id id = scope_id(item->scope);
+    struct json *object = json_object_create();
+    json_object_put(object, "scope",
+                    json_string_create_nocopy(scope_id_to_text(&id)));
+    json_object_put_string(object, "pass", engine_owner(item).pass);
+    json_object_put(object, "item",
+                    json_string_create_nocopy(item_to_text(item)));
+    json_array_add(x->should, object);
+}
+
 static void
 explain_items(struct explanation *x, const struct uuid *host)
 {
-    size_t n;
+    const struct item **items = NULL;
+    size_t n_scopes, n = 0, allocated = 0;
     const struct scope **scopes
-        = scopes_of_host(fabric_scopes(x->fabric), host, &n);
-    for (size_t i = 0; i < n; i++) {
-        struct scope_id id = scope_id(scopes[i]);
-        AUTO_TEXT *scope = scope_id_to_text(&id);
+        = scopes_of_host(fabric_scopes(x->fabric), host, &n_scopes);
+    for (size_t i = 0; i < n_scopes; i++) {
         const struct item *item;
         SCOPE_FOR_EACH_ITEM (item, scopes[i]) {
-            if (!item_is_of_port(x, item)) {
-                continue;
+            if (item_is_of_port(x, item)) {
+                ARRAY_GROW(items, n, allocated);
+                items[n++] = item;
             }
-            struct json *object = json_object_create();
-            json_object_put_string(object, "scope", scope);
-            json_object_put_string(object, "pass", engine_owner(item).pass);
-            json_object_put(object, "item",
-                            json_string_create_nocopy(item_to_text(item)));
-            json_array_add(x->should, object);
         }
     }
+    if (n) {
+        qsort(items, n, sizeof *items, compare_items);
+    }
+    for (size_t i = 0; i < n; i++) {
+        explain_item(x, items[i]);
+    }
+    free(items);
     free(scopes);
 }
 
@@ -248,12 +281,12 @@ explain_notes(struct explanation *x, const struct uuid *about)
 }
 
 static void
-explain_segment(struct explanation *x, const struct endpoint *endpoint,
+explain_segment(struct explanation *x, const struct uuid *id,
                 struct json *object)
 {
     const struct segment *segment = segment_cast(
-        engine_find(x->engine, &segment_resource, &endpoint->segment));
-    put_uid(object, "network", &endpoint->segment);
+        engine_find(x->engine, &segment_resource, id));
+    put_uid(object, "network", id);
     if (segment) {
         json_object_put_string(object, "carrier",
                                carrier_name(segment->carrier));
@@ -262,7 +295,34 @@ explain_segment(struct explanation *x, const struct endpoint *endpoint,
         json_object_put(object, "mtu_max",
                         json_integer_create(segment->mtu_max));
     }
-    explain_notes(x, &endpoint->segment);
+    explain_notes(x, id);
+}
+
+/* A network: how it travels, what fits, and who has members. */
+static struct json *
+explain_network(struct explanation *x)
+{
+    struct json *object = json_object_create();
+    explain_segment(x, &x->id, object);
+
+    struct json *hosts = json_array_create_empty();
+    size_t n;
+    const struct entity **presences
+        = engine_list(x->engine, &presence_resource, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct presence *presence = presence_cast(presences[i]);
+        const struct host *host = host_cast(
+            engine_find(x->engine, &host_resource, &presence->host));
+        if (host && uid_equals(&presence->segment, &x->id)) {
+            json_array_add(hosts, json_string_create(host->name));
+            explain_notes(x, &presence->host);
+        }
+    }
+    free(presences);
+    json_object_put(object, "hosts", hosts);
+    json_object_put(object, "why", x->why);
+    json_object_put(object, "should", x->should);
+    return object;
 }
 
 /* What does not depend on the host's answer.  Stores the host to ask in
@@ -281,6 +341,9 @@ explain_intended(const struct fabric *fabric, const struct uuid *id,
         .why = json_array_create_empty(),
         .should = json_array_create_empty(),
     };
+    if (!endpoint && engine_find(engine, &segment_resource, id)) {
+        return explain_network(&x);
+    }
     struct json *object = json_object_create();
     put_uid(object, "port", id);
     json_object_put_string(object, "status", fabric_is_wired(fabric, id)
@@ -290,7 +353,7 @@ explain_intended(const struct fabric *fabric, const struct uuid *id,
         const struct placement *placement = placement_cast(
             engine_find(engine, &placement_resource, id));
         put_text(object, "bound_to", endpoint->requested_host);
-        explain_segment(&x, endpoint, object);
+        explain_segment(&x, &endpoint->segment, object);
         if (placement) {
             *hostp = placement->host;
             explain_placed(&x, endpoint, placement, object);

@@ -47,7 +47,8 @@ void fabric_forget_host(struct fabric *, const char *name, model_done,
  * "should": [{"scope", "pass", "item"}], "has": number of those its host
  * really holds or null if the host cannot be asked, "missing": [items]}.
  * Asks the port's host for a fresh dump, so 'done' (which takes the JSON) is
- * called later.  An unknown port is explained too. */
+ * called later.  An unknown port is explained too, and a network: {"network",
+ * "carrier", "key", "mtu", "mtu_max", "hosts": [names], "why"}. */
 void fabric_explain(const struct fabric *, const struct uuid *,
                     void (*done)(struct json *, void *aux), void *aux);
 /* Hosts with their facts, connection and notes. */

@@ -122,7 +122,9 @@ check_consistency(const struct draft *draft)
     struct match match = draft->match;
     struct ofpbuf ofpacts;
     ofpbuf_init(&ofpacts, draft->ofpacts.size);
-    ofpbuf_put(&ofpacts, draft->ofpacts.data, draft->ofpacts.size);
+    if (draft->ofpacts.size) {
+        ofpbuf_put(&ofpacts, draft->ofpacts.data, draft->ofpacts.size);
+    }
     struct ofpact_check_params params = {
         .match = &match,
         .max_ports = OFPP_MAX,

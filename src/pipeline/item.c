@@ -266,7 +266,9 @@ bucket_cookie(uint32_t group, uint32_t bucket, const struct ofpact *ofpacts_,
 {
     struct ofpbuf ofpacts, actions;
     ofpbuf_init(&ofpacts, ofpacts_len);
-    ofpbuf_put(&ofpacts, ofpacts_, ofpacts_len);
+    if (ofpacts_len) {
+        ofpbuf_put(&ofpacts, ofpacts_, ofpacts_len);
+    }
     forget_encoding(&ofpacts);
     ofpbuf_init(&actions, 128);
     ofpacts_put_openflow_actions(ofpacts.data, ofpacts.size, &actions,

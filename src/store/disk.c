@@ -39,10 +39,10 @@
     "the file away to start empty: Neutron's driver then sends everything "   \
     "again"
 
-#define CHECKPOINT_PAGES 2000           /* 8 MB of log. */
-#define LOG_SIZE_LIMIT 33554432         /* The log is cut back to 32 MB. */
-#define BUSY_TIMEOUT_MS 5000
-#define N_DELETED 100000                /* Deletions remembered. */
+#define CHECKPOINT_PAGES 2000     /* 8 MB of log. */
+#define LOG_SIZE_LIMIT   33554432 /* The log is cut back to 32 MB. */
+#define BUSY_TIMEOUT_MS  5000
+#define N_DELETED        100000 /* Deletions remembered. */
 
 static const char *const format_steps[] = {
     "CREATE TABLE object ("
@@ -56,8 +56,9 @@ static const char *const format_steps[] = {
     " STRICT;"
     "INSERT INTO health VALUES (1, 0);",
 };
-const struct disk_format disk_format
-    = { format_steps, sizeof format_steps / sizeof *format_steps };
+const struct disk_format disk_format = {
+    format_steps, sizeof format_steps / sizeof *format_steps
+};
 
 #define STATEMENTS                                                            \
     STATEMENT(BEGIN, "BEGIN IMMEDIATE")                                       \
@@ -87,7 +88,7 @@ struct disk {
 static void connection_auto(sqlite3 **);
 static void statement_auto(sqlite3_stmt **);
 #define AUTO_CONNECTION __attribute__((cleanup(connection_auto))) sqlite3
-#define AUTO_STATEMENT __attribute__((cleanup(statement_auto))) sqlite3_stmt
+#define AUTO_STATEMENT  __attribute__((cleanup(statement_auto))) sqlite3_stmt
 
 static struct err *disk_check(sqlite3 *, const char *path, size_t newest,
                               int64_t *version);
@@ -97,8 +98,7 @@ static struct err *disk_migrate(sqlite3 *, const char *path,
 static struct err *disk_prepare(struct disk *);
 static struct err *disk_read_objects(sqlite3 *, const char *path,
                                      const struct disk_reader *, void *aux);
-static int disk_read_deleted(sqlite3 *, const struct disk_reader *,
-                             void *aux);
+static int disk_read_deleted(sqlite3 *, const struct disk_reader *, void *aux);
 static int disk_write_row(struct disk *, const struct disk_row *);
 static int disk_step(struct disk *, enum statement_id);
 static struct err *disk_copy(const char *source, const char *target);
@@ -178,18 +178,13 @@ disk_configure(sqlite3 *db)
     sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
     bool shared = file && file->pMethods && file->pMethods->iVersion >= 2
                   && file->pMethods->xShmMap;
-    int rc = shared ? SQLITE_OK
-                    : sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE", NULL,
-                                   NULL, NULL);
-    return rc ? rc
-              : sqlite3_exec(
-                  db,
-                  "PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;"
-                  "PRAGMA wal_autocheckpoint=" OVS_STRINGIZE(CHECKPOINT_PAGES)
-                  "; PRAGMA journal_size_limit=" OVS_STRINGIZE(LOG_SIZE_LIMIT)
-                  ";"
-                  "PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY",
-                  NULL, NULL, NULL);
+    AUTO_TEXT *sql = mem_textf(
+        "PRAGMA locking_mode=%s; PRAGMA synchronous=FULL;"
+        "PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%d;"
+        "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+        "PRAGMA temp_store=MEMORY",
+        shared ? "NORMAL" : "EXCLUSIVE", CHECKPOINT_PAGES, LOG_SIZE_LIMIT);
+    return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
 
 /* Is the file whole, ours, and not newer than format 'newest'?  Stores its
@@ -200,8 +195,8 @@ disk_check(sqlite3 *db, const char *path, size_t newest, int64_t *versionp)
     int64_t application, version, n_tables;
     int rc = query_int(db, "PRAGMA application_id", &application);
     rc = rc ? rc : query_int(db, "PRAGMA user_version", &version);
-    rc = rc ? rc : query_int(db, "SELECT count(*) FROM sqlite_schema",
-                             &n_tables);
+    rc = rc ? rc
+            : query_int(db, "SELECT count(*) FROM sqlite_schema", &n_tables);
     if (rc) {
         return err_from_sqlite(db, path, rc);
     }
@@ -212,7 +207,8 @@ disk_check(sqlite3 *db, const char *path, size_t newest, int64_t *versionp)
     if (application != DISK_APPLICATION_ID) {
         return err_new(ERR_CORRUPT, NULL,
                        "%s is not a store of Weft; name another file, or "
-                       "move this one away to start empty", path);
+                       "move this one away to start empty",
+                       path);
     }
     if (version < 0 || (uint64_t) version > newest) {
         return err_new(ERR_CORRUPT, NULL,
@@ -241,10 +237,10 @@ disk_migrate(sqlite3 *db, const char *path, const struct disk_format *format,
              int64_t version)
 {
     for (size_t i = version; i < format->n_steps; i++) {
-        AUTO_TEXT *sql = mem_textf(
-            "BEGIN IMMEDIATE; %s; PRAGMA application_id=%d;"
-            "PRAGMA user_version=%zu; COMMIT",
-            format->steps[i], DISK_APPLICATION_ID, i + 1);
+        AUTO_TEXT *sql =
+            mem_textf("BEGIN IMMEDIATE; %s; PRAGMA application_id=%d;"
+                      "PRAGMA user_version=%zu; COMMIT",
+                      format->steps[i], DISK_APPLICATION_ID, i + 1);
         int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
         if (rc) {
             struct err *err = err_from_sqlite(db, path, rc);
@@ -264,9 +260,9 @@ disk_prepare(struct disk *disk)
 #undef STATEMENT
     };
     for (size_t i = 0; i < N_STATEMENTS; i++) {
-        int rc = sqlite3_prepare_v3(disk->db, sql[i], -1,
-                                    SQLITE_PREPARE_PERSISTENT,
-                                    &disk->statements[i], NULL);
+        int rc =
+            sqlite3_prepare_v3(disk->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &disk->statements[i], NULL);
         if (rc) {
             return err_from_sqlite(disk->db, disk->path, rc);
         }
@@ -311,10 +307,9 @@ disk_read_objects(sqlite3 *db, const char *path,
         if (!row.resource || !row.body || !id_from_column(query, 1, &row.id)
             || number < 0 || number > UINT32_MAX
             || sqlite3_column_int64(query, 4) != row_digest(&row)) {
-            AUTO_TEXT *what = mem_textf("%s " UID_FMT
-                                        " does not match its digest",
-                                        row.resource ? row.resource : "row",
-                                        UID_ARGS(&row.id));
+            AUTO_TEXT *what = mem_textf(
+                "%s " UID_FMT " does not match its digest",
+                row.resource ? row.resource : "row", UID_ARGS(&row.id));
             return err_new(ERR_CORRUPT, NULL, DISK_DAMAGED, path, what);
         }
         struct err *err = reader->object(&row, aux);
@@ -429,7 +424,7 @@ disk_backup(const char *source, const char *target)
     struct err *err = disk_copy(source, partial);
     err = err ? err : rename_durably(partial, target);
     if (err) {
-        (void) unlink(partial);         /* The first error is what counts. */
+        (void) unlink(partial); /* The first error is what counts. */
     }
     return err;
 }
@@ -458,7 +453,7 @@ disk_restore(const char *backup, const char *path)
     }
     err = err ? err : rename_durably(partial, path);
     if (err) {
-        (void) unlink(partial);         /* The first error is what counts. */
+        (void) unlink(partial); /* The first error is what counts. */
     }
     return err;
 }
@@ -495,7 +490,7 @@ disk_copy(const char *source, const char *target)
     if (!copy) {
         return err_from_sqlite(to, target, sqlite3_errcode(to));
     }
-    (void) sqlite3_backup_step(copy, -1);       /* 'finish' says it again. */
+    (void) sqlite3_backup_step(copy, -1); /* 'finish' says it again. */
     rc = sqlite3_backup_finish(copy);
     int64_t unused;
     rc = rc ? rc : query_int(to, "PRAGMA journal_mode=DELETE", &unused);
@@ -530,8 +525,8 @@ disk_verify(const char *path)
     if (err) {
         return err;
     }
-    static const struct disk_reader reader
-        = { .object = verify_object, .deleted = verify_deleted };
+    static const struct disk_reader reader = { .object = verify_object,
+                                               .deleted = verify_deleted };
     return disk_read_objects(db, path, &reader, NULL);
 }
 
@@ -544,10 +539,9 @@ disk_fold(const char *path)
     int64_t unused;
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
     rc = rc ? rc : query_int(db, "PRAGMA journal_mode=DELETE", &unused);
-    return rc == SQLITE_BUSY || rc == SQLITE_LOCKED
-               ? err_new(ERR_IN_USE, NULL, "%s is in use; stop weftd first",
-                         path)
-               : NULL;
+    return rc == SQLITE_BUSY || rc == SQLITE_LOCKED ? err_new(
+               ERR_IN_USE, NULL, "%s is in use; stop weftd first", path)
+                                                    : NULL;
 }
 
 /* Keeps the file at 'path', if there is one, as PATH.before-restore, whole,
@@ -567,8 +561,7 @@ disk_retire(const char *path)
     AUTO_TEXT *log = mem_textf("%s-wal", path);
     AUTO_TEXT *index = mem_textf("%s-shm", path);
     if ((unlink(kept) && errno != ENOENT)
-        || (unlink(kept_log) && errno != ENOENT)
-        || link(path, kept)
+        || (unlink(kept_log) && errno != ENOENT) || link(path, kept)
         || (rename(log, kept_log) && errno != ENOENT)
         || (unlink(index) && errno != ENOENT)) {
         return err_from_errno("keep the old store as", kept);

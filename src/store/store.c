@@ -36,21 +36,22 @@
 #include <sys/param.h>
 
 #include "openvswitch/vlog.h"
+
 #include "store/disk.h"
 
 VLOG_DEFINE_THIS_MODULE(store);
 
-#define BATCH 1000                      /* Edits in a commit. */
+#define BATCH          1000 /* Edits in a commit. */
 #define FACTS_DELAY_US 50000
-#define RETRY_MIN_US 250000
-#define RETRY_MAX_US 2000000
+#define RETRY_MIN_US   250000
+#define RETRY_MAX_US   2000000
 
 struct edit {
     struct ovs_list node;
     model_edit run;
     model_done done;
     void *aux;
-    struct err *err;                    /* Its own, told when it is time. */
+    struct err *err; /* Its own, told when it is time. */
 };
 
 /* An object whose row may differ from the model. */
@@ -63,13 +64,13 @@ struct dirty {
 /* What is being made durable. */
 struct commit {
     struct store *store;
-    struct txn *txn;                    /* Or null. */
+    struct txn *txn; /* Or null. */
     struct ovs_list edits;
     struct hmap dirty;
     struct disk_row *rows;
     size_t n_rows, allocated_rows;
-    struct ds bodies;                   /* Of the rows, one after another. */
-    uint64_t begun;                     /* loop_now(). */
+    struct ds bodies; /* Of the rows, one after another. */
+    uint64_t begun;   /* loop_now(). */
     struct err *err;
 };
 
@@ -79,22 +80,23 @@ struct store {
     struct disk *disk;
     char *path;
 
-    struct txn *txn;                    /* Open, or null. */
-    struct ovs_list edits;              /* Ran into 'txn'. */
+    struct txn *txn;       /* Open, or null. */
+    struct ovs_list edits; /* Ran into 'txn'. */
     size_t n_edits;
-    struct ovs_list waiting;            /* Have not run. */
+    struct ovs_list waiting; /* Have not run. */
     struct hmap dirty;
-    struct commit *commit;              /* In flight, or null. */
+    struct commit *commit; /* In flight, or null. */
 
     bool flush_deferred;
-    struct timer *timer;                /* Dirty rows, or a retry. */
+    struct timer *timer; /* Dirty rows, or a retry. */
     bool timer_set;
-    bool failing;                       /* The last commit failed. */
-    uint64_t retry_us;                  /* Delay of the next retry. */
+    bool failing;      /* The last commit failed. */
+    uint64_t retry_us; /* Delay of the next retry. */
     bool closing;
     size_t n_backups;
 
-    uint64_t n_commits, n_edits_done, n_failed, n_unknown;
+    uint64_t n_loaded, n_unknown;
+    uint64_t n_commits, n_edits_done, n_failed;
     uint64_t commit_us, commit_us_max, commit_us_total;
     char *last_error;
 };
@@ -127,7 +129,7 @@ static void dirty_move(struct hmap *to, struct hmap *from);
 static void backup_copy(void *backup_);
 static void backup_done(void *backup_);
 
-static const struct model_writer store_writer;
+static const struct model_writer store_writer, closed_writer;
 static const struct disk_reader store_reader;
 
 /* Opening and closing. */
@@ -136,6 +138,7 @@ struct err *
 store_open(struct loop *loop, const char *path, struct model *model,
            struct store **storep)
 {
+    uint64_t begun = loop_now(loop);
     AUTO(disk) *disk = NULL;
     struct err *err = disk_open(path, &disk_format, &disk);
     if (err) {
@@ -154,8 +157,10 @@ store_open(struct loop *loop, const char *path, struct model *model,
         free(store);
         return err;
     }
+    VLOG_INFO("%s: %" PRIu64 " objects, read in %" PRIu64 " ms", path,
+              store->n_loaded, (loop_now(loop) - begun) / 1000);
     if (store->n_unknown) {
-        VLOG_WARN("%s: %"PRIu64" objects are of resources that this version "
+        VLOG_WARN("%s: %" PRIu64 " objects are of resources that this version "
                   "does not know; they are kept as they are",
                   path, store->n_unknown);
     }
@@ -185,7 +190,7 @@ store_close(struct store *store)
         }
         loop_run_once(store->loop, 10);
     }
-    model_set_writer(store->model, NULL, NULL);
+    model_set_writer(store->model, &closed_writer, store->model);
     loop_timer_destroy(store->timer);
     disk_destroy(store->disk);
     hmap_destroy(&store->dirty);
@@ -206,30 +211,31 @@ static struct err *
 load_object(const struct disk_row *row, void *store_)
 {
     struct store *store = store_;
-    const struct resource *resource
-        = model_resource(store->model, row->resource);
+    const struct resource *resource =
+        model_resource(store->model, row->resource);
     if (!resource) {
         store->n_unknown++;
         return NULL;
     }
 
     AUTO(json) *body = NULL;
-    struct err *err = json_parse_limited(row->body, row->size, INT32_MAX,
-                                         &body);
+    struct err *err =
+        json_parse_limited(row->body, row->size, INT32_MAX, &body);
     struct entity *entity = NULL;
     if (!err) {
-        err = entity_from_json(resource, body, &row->id, ENTITY_STORED,
-                               &entity);
+        err =
+            entity_from_json(resource, body, &row->id, ENTITY_STORED, &entity);
     }
     if (err) {
         AUTO_TEXT *why = err_to_text(err);
         err_destroy(err);
         return err_new(ERR_CORRUPT, NULL,
-                       "%s: cannot understand %s "UID_FMT": %s; restore a "
+                       "%s: cannot understand %s " UID_FMT ": %s; restore a "
                        "backup with `weft restore FILE`",
                        store->path, row->resource, UID_ARGS(&row->id), why);
     }
     model_load(store->model, entity, row->number);
+    store->n_loaded++;
     return NULL;
 }
 
@@ -240,15 +246,39 @@ load_deleted(const char *resource, const struct uuid *id, void *store_)
     model_load_deleted(store->model, resource, id);
 }
 
-static const struct disk_reader store_reader
-    = { .object = load_object, .deleted = load_deleted };
+static const struct disk_reader store_reader = { .object = load_object,
+                                                 .deleted = load_deleted };
 
 /* Writing. */
+
+/* Once the store is closed, or about to be: nothing can be promised. */
+static void
+closed_write(void *model, model_edit run, model_done done, void *aux)
+{
+    done(err_new(ERR_UNAVAILABLE, NULL, "the store is closed"), aux);
+}
+
+static void
+closed_write_facts(void *model, void (*edit)(struct txn *, void *aux),
+                   void *aux)
+{
+    struct txn *txn = txn_create(model);
+    edit(txn, aux);
+    txn_apply(txn);
+}
+
+static const struct model_writer closed_writer = { .write = closed_write,
+                                                   .write_facts =
+                                                       closed_write_facts };
 
 static void
 store_write(void *store_, model_edit run, model_done done, void *aux)
 {
     struct store *store = store_;
+    if (store->closing) {
+        closed_write(NULL, run, done, aux);
+        return;
+    }
     struct edit *edit = NEW(struct edit);
     edit->run = run;
     edit->done = done;
@@ -277,8 +307,9 @@ store_write_facts(void *store_, void (*edit)(struct txn *, void *aux),
     }
 }
 
-static const struct model_writer store_writer
-    = { .write = store_write, .write_facts = store_write_facts };
+static const struct model_writer store_writer = { .write = store_write,
+                                                  .write_facts =
+                                                      store_write_facts };
 
 /* Runs edits that wait, in order, as many as one commit takes. */
 static void
@@ -361,8 +392,7 @@ store_commit(struct store *store, bool probe)
     store->n_edits = 0;
     store->commit = commit;
     if (commit->n_rows || probe) {
-        loop_work(store->loop, LANE_COMMIT, commit_write, commit_done,
-                  commit);
+        loop_work(store->loop, LANE_COMMIT, commit_write, commit_done, commit);
     } else {
         commit_end(commit);
     }
@@ -375,8 +405,8 @@ commit_add_rows(struct commit *commit, const struct model *model)
      * too. */
     struct dirty *dirty;
     HMAP_FOR_EACH (dirty, node, &commit->dirty) {
-        const struct entity *entity
-            = model_find(model, dirty->resource, &dirty->id);
+        const struct entity *entity =
+            model_find(model, dirty->resource, &dirty->id);
         commit_add_row(commit, entity ? DISK_PUT : DISK_FORGET,
                        dirty->resource, &dirty->id, entity);
     }
@@ -426,8 +456,8 @@ static void
 commit_write(void *commit_)
 {
     struct commit *commit = commit_;
-    commit->err = disk_write(commit->store->disk, commit->rows,
-                             commit->n_rows);
+    commit->err =
+        disk_write(commit->store->disk, commit->rows, commit->n_rows);
 }
 
 static void
@@ -460,16 +490,15 @@ store_fail(struct store *store, const struct err *err)
 {
     AUTO_TEXT *text = err_to_text(err);
     if (!store->failing) {
-        VLOG_WARN("changes are refused until the store works again: %s",
-                  text);
+        VLOG_WARN("changes are refused until the store works again: %s", text);
     }
     store->failing = true;
     store->n_failed++;
     free(store->last_error);
     store->last_error = STEAL(text);
     if (!store->closing && !store->timer_set) {
-        store->retry_us = MIN(MAX(2 * store->retry_us, RETRY_MIN_US),
-                              RETRY_MAX_US);
+        store->retry_us =
+            MIN(MAX(2 * store->retry_us, RETRY_MIN_US), RETRY_MAX_US);
         store_arm(store, store->retry_us);
     }
 }
@@ -551,8 +580,7 @@ dirty_move(struct hmap *to, struct hmap *from)
 /* Backup, restore, status. */
 
 void
-store_backup(struct store *store, const char *path, model_done done,
-             void *aux)
+store_backup(struct store *store, const char *path, model_done done, void *aux)
 {
     struct backup *backup = NEW(struct backup);
     backup->store = store;
@@ -569,10 +597,10 @@ backup_copy(void *backup_)
 {
     struct backup *backup = backup_;
     const char *source = backup->store->path;
-    backup->err = !strcmp(source, ":memory:")
-                      ? err_new(ERR_INVALID, NULL,
-                                "a store in memory has no backup")
-                      : disk_backup(source, backup->target);
+    backup->err =
+        !strcmp(source, ":memory:")
+            ? err_new(ERR_INVALID, NULL, "a store in memory has no backup")
+            : disk_backup(source, backup->target);
 }
 
 static void
@@ -610,21 +638,17 @@ store_status(const struct store *store)
     json_object_put(status, "unknown_objects",
                     json_integer_create(store->n_unknown));
     json_object_put(status, "commits", json_integer_create(store->n_commits));
-    json_object_put(status, "edits",
-                    json_integer_create(store->n_edits_done));
+    json_object_put(status, "edits", json_integer_create(store->n_edits_done));
     json_object_put(status, "failed_commits",
                     json_integer_create(store->n_failed));
-    json_object_put(status, "writable",
-                    json_boolean_create(!store->failing));
+    json_object_put(status, "writable", json_boolean_create(!store->failing));
     json_object_put(status, "last_error",
-                    store->last_error
-                        ? json_string_create(store->last_error)
-                        : json_null_create());
+                    store->last_error ? json_string_create(store->last_error)
+                                      : json_null_create());
 
     struct json *ms = json_object_create();
-    double mean = store->n_commits
-                      ? store->commit_us_total / 1e3 / store->n_commits
-                      : 0;
+    double mean =
+        store->n_commits ? store->commit_us_total / 1e3 / store->n_commits : 0;
     json_object_put(ms, "last", json_real_create(store->commit_us / 1e3));
     json_object_put(ms, "mean", json_real_create(mean));
     json_object_put(ms, "max", json_real_create(store->commit_us_max / 1e3));

@@ -25,7 +25,10 @@ struct store;
  * do, if the file is damaged or newer than this program. */
 struct err *store_open(struct loop *, const char *path, struct model *,
                        struct store **) OVS_WARN_UNUSED_RESULT;
-/* Finishes what is queued, then closes; blocks for one commit at most. */
+/* Finishes what is queued, then closes; blocks for one commit at most.  From
+ * then on, and while it runs, who writes to the model is refused with
+ * ERR_UNAVAILABLE before model_write() returns; facts are applied, but not
+ * stored.  Accepts null. */
 void store_close(struct store *);
 bool store_is_idle(const struct store *);
 
@@ -35,11 +38,12 @@ void store_backup(struct store *, const char *path, model_done done,
                   void *aux);
 /* Replaces the file of a stopped daemon by a backup, after checking it; the
  * old file is kept as PATH.before-restore. */
-struct err *store_restore(const char *backup, const char *path)
-    OVS_WARN_UNUSED_RESULT;
+struct err *store_restore(const char *backup,
+                          const char *path) OVS_WARN_UNUSED_RESULT;
 
-/* {"path", "objects", "commits", "edits", "failed_commits", "last_error",
- *  "commit_ms": {...}} */
+/* {"path", "bytes", "objects", "unknown_objects", "commits", "edits",
+ *  "failed_commits", "writable", "last_error", "commit_ms": {"last", "mean",
+ *  "max"}} */
 struct json *store_status(const struct store *);
 
 #endif /* store/store.h */

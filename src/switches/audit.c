@@ -539,10 +539,10 @@ static bool
 is_group_equal(const struct group_state *state,
                const struct dumped_group *group)
 {
-    if (state->n_buckets != group->n_buckets) {
+    if (group_n_usable(state) != group->n_buckets) {
         return false;
     }
-    for (size_t i = 0; i < state->n_buckets; i++) {
+    for (size_t i = 0; i < group->n_buckets; i++) {
         const struct item *item = state->buckets[i];
         const struct dumped_bucket *dumped = &group->buckets[i];
 
@@ -565,8 +565,9 @@ compare_buckets(const struct group_state *state,
                 const struct dumped_group *group, struct outbox *outbox)
 {
     struct bucket_counts counts = { .n_missing = 0 };
+    size_t n = group_n_usable(state);
 
-    for (size_t i = 0; i < state->n_buckets; i++) {
+    for (size_t i = 0; i < n; i++) {
         const struct item *item = state->buckets[i];
         const struct dumped_bucket *dumped
             = find_dumped_bucket(group, item->bucket, i);
@@ -580,7 +581,10 @@ compare_buckets(const struct group_state *state,
         }
     }
     for (size_t i = 0; i < group->n_buckets; i++) {
-        if (!group_has_bucket(state, group->buckets[i].id)) {
+        bool is_likely = (i < n
+                          && state->buckets[i]->bucket
+                             == group->buckets[i].id);
+        if (!is_likely && !group_has_bucket(state, group->buckets[i].id)) {
             counts.n_extra++;
             if (outbox) {
                 outbox_add_group(outbox, CHANGE_BUCKET_DELETE, group->id,

@@ -28,9 +28,9 @@ void audit_destroy(struct audit *);
 /* Asks for the dump. */
 void audit_start(struct audit *);
 
-/* What is wanted changes meanwhile. */
-void audit_want(struct audit *, const struct item *rule);
-void audit_unwant(struct audit *, const struct item *rule);
+/* What is wanted changes meanwhile: rules only. */
+void audit_want(struct audit *, const struct item *);
+void audit_unwant(struct audit *, const struct item *);
 
 /* A part of the answer.  Stores in '*donep' whether the dump is complete. */
 struct err *audit_take_groups(struct audit *, const struct ofp_header *,

@@ -209,6 +209,16 @@ database_work(void *database_)
     }
 }
 
+/* If it was probed because another claims its name, that is settled. */
+static void
+note_alive(struct database *database)
+{
+    if (database->is_urgent) {
+        database->is_urgent = false;
+        switches_database_answered(database);
+    }
+}
+
 static void
 database_tick(void *database_)
 {
@@ -221,10 +231,11 @@ database_tick(void *database_)
         database_doom(database, "does not show its database");
         return;
     }
-    if (database->is_heard && !database->is_urgent) {
+    if (database->is_heard) {
         database->n_unanswered = 0;
+        note_alive(database);
     } else if (database->n_unanswered >= MAX_UNANSWERED
-               || (database->is_urgent && database->n_unanswered)) {
+               || database->is_urgent) {
         database_doom(database, "no answer to echo requests");
         return;
     } else {
@@ -240,7 +251,7 @@ database_probe(struct database *database)
 {
     if (!database->is_urgent) {
         database->is_urgent = true;
-        database->n_unanswered = 1;
+        database->is_heard = false;
         send_request(database, "echo", json_array_create_empty(), "echo");
         loop_timer_set(database->probe_timer, URGENT_MS * UINT64_C(1000));
     }
@@ -459,7 +470,7 @@ take_failure(struct database *database, const struct json *failure)
     }
 
     /* A guard that did not hold: somebody was quicker, which is normal. */
-    if (strcmp(error, "timed out")) {
+    if (strcmp(error, "timed out") != 0) {
         host_note_error(database->host, "database", "%s", ds_cstr(&ds));
         database->host->counters.database_errors++;
     }
@@ -659,10 +670,7 @@ take_reply(struct database *database, const char *id,
         request_monitor(database, result);
     } else if (!strcmp(id, "echo")) {
         database->n_unanswered = 0;
-        if (database->is_urgent) {
-            database->is_urgent = false;
-            switches_database_answered(database);
-        }
+        note_alive(database);
     } else if (database->transaction && !strcmp(id, database->transaction)) {
         take_transaction_reply(database, has_result ? result : NULL, error);
     }

@@ -63,7 +63,8 @@ struct database {
     bool is_retry_armed;
     bool is_heard;              /* Since the last probe. */
     unsigned int n_unanswered;
-    bool is_urgent;             /* Probed because of a rival. */
+    bool is_urgent;             /* Probed because of a rival; any sign of
+                                 * life counts. */
     char *doom;                 /* Why it is to be closed, or null. */
     double since;
 };

@@ -8,8 +8,12 @@
  * they belong to: a group exists as long as it has an item or a bucket.
  *
  * OpenFlow 1.5 (section 7.3.4.3) can insert and remove one bucket; before, a
- * group is only said whole.  A message is at most 64 kB, so a large group is
- * said as a modification with the first buckets and insertions of the rest. */
+ * group is only said whole.
+ *
+ * A message is at most 64 kB.  When Open vSwitch describes a group that is
+ * larger, the length overflows and the session can no longer be read, so no
+ * group is ever made larger than MAX_GROUP_BYTES: buckets beyond are left out,
+ * the same ones each time, and the operator is told. */
 
 #include "switches/groups.h"
 
@@ -18,8 +22,10 @@
 #include "openvswitch/ofp-group.h"
 #include "openvswitch/ofp-msgs.h"
 
-/* Bytes of buckets in one message; and the overhead of one in any version. */
-enum { MAX_BUCKET_BYTES = 48 * 1024, BUCKET_OVERHEAD = 24 };
+enum {
+    MAX_GROUP_BYTES = 60 * 1024,
+    BUCKET_OVERHEAD = 16,       /* Of one bucket, in any version. */
+};
 
 void
 groups_init(struct groups *groups)
@@ -91,12 +97,32 @@ bucket_index(const struct group_state *state, uint32_t bucket)
     return low;
 }
 
+size_t
+group_n_usable(const struct group_state *state)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < state->n_buckets; i++) {
+        size += state->buckets[i]->size + BUCKET_OVERHEAD;
+        if (size > MAX_GROUP_BYTES) {
+            return i;
+        }
+    }
+    return state->n_buckets;
+}
+
+static bool
+is_bucket_at(const struct group_state *state, size_t i, uint32_t bucket)
+{
+    return i < state->n_buckets && state->buckets[i]->bucket == bucket;
+}
+
 bool
 group_has_bucket(const struct group_state *state, uint32_t bucket)
 {
     size_t i = bucket_index(state, bucket);
 
-    return i < state->n_buckets && state->buckets[i]->bucket == bucket;
+    return is_bucket_at(state, i, bucket) && i < group_n_usable(state);
 }
 
 static bool
@@ -104,7 +130,7 @@ put_bucket(struct group_state *state, const struct item *item)
 {
     size_t i = bucket_index(state, item->bucket);
 
-    if (i < state->n_buckets && state->buckets[i]->bucket == item->bucket) {
+    if (is_bucket_at(state, i, item->bucket)) {
         item_unref(state->buckets[i]);
         state->buckets[i] = item_ref(item);
         return true;
@@ -149,8 +175,8 @@ groups_take(struct groups *groups, const struct item *item)
     if (item->kind == ITEM_GROUP) {
         state->has_item = false;
     } else {
-        if (group_has_bucket(state, item->bucket)) {
-            size_t i = bucket_index(state, item->bucket);
+        size_t i = bucket_index(state, item->bucket);
+        if (is_bucket_at(state, i, item->bucket)) {
             item_unref(state->buckets[i]);
             state->n_buckets--;
             memmove(&state->buckets[i], &state->buckets[i + 1],
@@ -203,33 +229,20 @@ add_bucket(struct ofputil_group_mod *gm, const struct item *item)
     ovs_list_push_back(&gm->buckets, &bucket->list_node);
 }
 
-bool
+void
 group_encode_whole(const struct group_state *state, uint16_t command,
                    uint8_t version, struct ovs_list *messages)
 {
     struct ofputil_group_mod gm;
-    size_t size = 0;
+    size_t n = group_n_usable(state);
 
     init_group_mod(&gm, command, state->id);
-    for (size_t i = 0; i < state->n_buckets; i++) {
-        size += state->buckets[i]->size + BUCKET_OVERHEAD;
-        if (size > MAX_BUCKET_BYTES) {
-            if (version < OFP15_VERSION) {
-                ofputil_uninit_group_mod(&gm);
-                return false;
-            }
-            struct ofpbuf *full = finish_group_mod(&gm, version);
-            ovs_list_push_back(messages, &full->list_node);
-            init_group_mod(&gm, OFPGC15_INSERT_BUCKET, state->id);
-            gm.command_bucket_id = OFPG15_BUCKET_LAST;
-            size = state->buckets[i]->size + BUCKET_OVERHEAD;
-        }
+    for (size_t i = 0; i < n; i++) {
         add_bucket(&gm, state->buckets[i]);
     }
 
-    struct ofpbuf *last = finish_group_mod(&gm, version);
-    ovs_list_push_back(messages, &last->list_node);
-    return true;
+    struct ofpbuf *message = finish_group_mod(&gm, version);
+    ovs_list_push_back(messages, &message->list_node);
 }
 
 struct ofpbuf *

@@ -25,6 +25,9 @@ void groups_init(struct groups *);
 void groups_clear(struct groups *);
 void groups_uninit(struct groups *);
 struct group_state *groups_find(const struct groups *, uint32_t id);
+/* How many buckets, from the first on, a switch is given; see "groups.c". */
+size_t group_n_usable(const struct group_state *);
+/* Whether a bucket is among the usable ones. */
 bool group_has_bucket(const struct group_state *, uint32_t bucket);
 
 /* Enters an ITEM_GROUP or ITEM_BUCKET.  Stores in '*is_newp' whether the
@@ -36,9 +39,8 @@ struct group_state *groups_put(struct groups *, const struct item *,
 struct group_state *groups_take(struct groups *, const struct item *);
 
 /* Messages that make a group so, as a list of struct ofpbuf: 'command' is
- * OFPGC11_ADD or OFPGC11_MODIFY.  False if the OpenFlow version cannot say so
- * many buckets. */
-bool group_encode_whole(const struct group_state *, uint16_t command,
+ * OFPGC11_ADD or OFPGC11_MODIFY. */
+void group_encode_whole(const struct group_state *, uint16_t command,
                         uint8_t version, struct ovs_list *messages);
 struct ofpbuf *group_encode_delete(uint32_t id, uint8_t version);
 /* OpenFlow 1.5 only. */

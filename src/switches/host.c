@@ -16,8 +16,7 @@
  * while nobody was there.
  *
  * The owner is only called from callbacks of the loop.  What begins in a call
- * of the owner (a resync, an acknowledgement without work) waits for
- * host_turn(). */
+ * of the owner, a resync, waits for host_turn(). */
 
 #include "switches/host.h"
 
@@ -361,9 +360,5 @@ host_turn(struct host *host)
 {
     if (host->is_tell_wanted) {
         tell(host, true);
-    }
-    if (host->openflow && host->openflow->reconcile
-        && reconcile_is_done(host->openflow->reconcile)) {
-        host_acknowledge(host, host->switches->sequence);
     }
 }

@@ -133,7 +133,8 @@ find_patch(const struct replica *replica, const struct row *bridge,
 
     BRIDGE_FOR_EACH_INTERFACE (port, interface, replica, bridge) {
         const char *name = row_key(interface, C_INTERFACE_OPTIONS, "peer");
-        if (!name || strcmp(row_text(interface, C_INTERFACE_TYPE), "patch")) {
+        if (!name
+            || strcmp(row_text(interface, C_INTERFACE_TYPE), "patch") != 0) {
             continue;
         }
 

@@ -17,8 +17,9 @@
 /* Linux limits the name of an interface to 15 characters. */
 enum { INTERFACE_NAME_SIZE = 16 };
 
-/* Calls 'VISIT' for each interface of each port of a bridge: 'PORT' and
- * 'INTERFACE' are rows. */
+/* Goes through the interfaces of all ports of a bridge: 'PORT' and 'INTERFACE'
+ * are rows.  'break' leaves only the innermost of its loops: use 'return'. */
+/* clang-format off */
 #define BRIDGE_FOR_EACH_INTERFACE(PORT, INTERFACE, REPLICA, BRIDGE)           \
     ROW_FOR_EACH (port_id__, BRIDGE, C_BRIDGE_PORTS)                          \
         for (const struct row *PORT                                           \
@@ -29,6 +30,7 @@ enum { INTERFACE_NAME_SIZE = 16 };
                          = replica_find(REPLICA, DB_INTERFACE,                \
                                         interface_id__);                      \
                      INTERFACE; INTERFACE = NULL)
+/* clang-format on */
 
 /* An interface of 'bridge' by name, or null; '*portp' (if not null) is its
  * port. */

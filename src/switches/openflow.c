@@ -43,7 +43,6 @@ enum {
     MAX_STRANGE = 100,
     MAX_WAIT_S = 60,            /* For a host to claim the datapath. */
     MAX_BACKLOG = 64 * 1024 * 1024,     /* Far above what we queue. */
-    READ_AHEAD = 4 * 1024 * 1024,
     URGENT_MS = 2000,
     PACKETS_PER_SECOND = 1000,
     PACKET_BURST = 2000,
@@ -85,7 +84,6 @@ openflow_create(struct switches *switches, struct channel *channel,
     loop_timer_set(openflow->probe_timer,
                    UINT64_C(1000) * switches->settings.probe_ms);
     if (channel) {
-        channel_limit_input(channel, READ_AHEAD);
         channel_limit_backlog(channel, RECONCILE_BACKLOG);
         channel_set_events(channel, &events, openflow);
     }
@@ -233,10 +231,11 @@ openflow_tick(void *openflow_)
                       : "does not complete the handshake");
         return;
     }
-    if (openflow->is_heard && !openflow->is_urgent) {
+    if (openflow->is_heard) {
         openflow->n_unanswered = 0;
+        openflow->is_urgent = false;
     } else if (openflow->n_unanswered >= MAX_UNANSWERED
-               || (openflow->is_urgent && openflow->n_unanswered)) {
+               || openflow->is_urgent) {
         openflow_doom(openflow, "no answer to echo requests");
         return;
     } else {
@@ -251,7 +250,7 @@ openflow_probe(struct openflow *openflow)
 {
     if (!openflow->is_urgent) {
         openflow->is_urgent = true;
-        openflow->n_unanswered = 0;
+        openflow->is_heard = false;
         send_echo(openflow);
         loop_timer_set(openflow->probe_timer, URGENT_MS * UINT64_C(1000));
     }
@@ -519,17 +518,6 @@ take_error(struct openflow *openflow, const struct ofp_header *oh)
     return NULL;
 }
 
-static void
-take_echo_reply(struct openflow *openflow)
-{
-    openflow->n_unanswered = 0;
-    if (openflow->is_urgent) {
-        openflow->is_urgent = false;
-        loop_timer_set(openflow->probe_timer, UINT64_C(1000)
-                       * openflow->switches->settings.probe_ms);
-    }
-}
-
 /* Messages of a bound session that the reconciliation asked for. */
 static struct err *
 take_reply(struct openflow *openflow, enum ofptype type,
@@ -568,7 +556,7 @@ take_message(struct openflow *openflow, const struct ofp_header *oh)
         openflow_send_xid(openflow, reply, ntohl(oh->xid));
         return NULL;
     } else if (type == OFPTYPE_ECHO_REPLY) {
-        take_echo_reply(openflow);
+        openflow->n_unanswered = 0;
         return NULL;
     } else if (type == OFPTYPE_ERROR) {
         return take_error(openflow, oh);

@@ -200,6 +200,19 @@ encode_rule(const struct outbox *outbox, struct change *change,
 }
 
 static void
+note_size(const struct outbox *outbox, const struct group_state *state)
+{
+    size_t n = group_n_usable(state);
+
+    if (n < state->n_buckets) {
+        AUTO_TEXT *name = mem_textf("group 0x%08"PRIx32, state->id);
+        host_note_error(outbox->openflow->host, name,
+                        "only %zu of %zu buckets fit a message; frames to "
+                        "the others are not sent", n, state->n_buckets);
+    }
+}
+
+static void
 encode_group(const struct outbox *outbox, const struct change *change,
              struct ovs_list *messages)
 {
@@ -208,14 +221,10 @@ encode_group(const struct outbox *outbox, const struct change *change,
     /* It may be gone again; then its removal follows. */
     if (state) {
         state->is_queued = false;
-        if (!group_encode_whole(state, (change->kind == CHANGE_GROUP_ADD
-                                        ? OFPGC11_ADD : OFPGC11_MODIFY),
-                                outbox->openflow->version, messages)) {
-            host_note_error(outbox->openflow->host, "group",
-                            "group 0x%08"PRIx32" has more buckets (%zu) than "
-                            "%s can say", change->group, state->n_buckets,
-                            openflow_version_name(outbox->openflow));
-        }
+        group_encode_whole(state, (change->kind == CHANGE_GROUP_ADD
+                                   ? OFPGC11_ADD : OFPGC11_MODIFY),
+                           outbox->openflow->version, messages);
+        note_size(outbox, state);
     }
 }
 

@@ -215,33 +215,24 @@ compare_plugs(const void *a_, const void *b_)
             : a->ofport < b->ofport ? -1 : a->ofport > b->ofport);
 }
 
-static void
-survey_plugs(struct survey *s)
+/* Describes an interface as a plug, without its name; false: it is none. */
+static bool
+plug_from_interface(const struct row *interface, struct switch_plug *plug)
 {
-    size_t n = 0, allocated = 0;
+    const char *id = row_key(interface, C_INTERFACE_EXTERNAL_IDS, "iface-id");
+    int64_t mtu = row_int(interface, C_INTERFACE_MTU, 0);
 
-    BRIDGE_FOR_EACH_INTERFACE (port, interface, s->replica, s->bridge) {
-        const char *id = row_key(interface, C_INTERFACE_EXTERNAL_IDS,
-                                 "iface-id");
-        struct uuid endpoint;
+    *plug = (struct switch_plug){
+        .ofport = ofport_of(interface),
+        .mtu = mtu > 0 && mtu <= UINT16_MAX ? mtu : 0,
+    };
+    return id && plug->ofport && uid_from_text(id, &plug->endpoint);
+}
 
-        if (!id || !ofport_of(interface) || !uid_from_text(id, &endpoint)) {
-            continue;
-        }
-        ARRAY_GROW(s->plugs, n, allocated);
-        int64_t mtu = row_int(interface, C_INTERFACE_MTU, 0);
-        s->plugs[n++] = (struct switch_plug){
-            .endpoint = endpoint,
-            .name = mem_text(row_text(interface, C_INTERFACE_NAME)),
-            .ofport = ofport_of(interface),
-            .mtu = mtu > 0 && mtu <= UINT16_MAX ? mtu : 0,
-        };
-    }
-    if (n) {
-        qsort(s->plugs, n, sizeof *s->plugs, compare_plugs);
-    }
-
-    /* Of several with the same endpoint the first stays. */
+/* Of several with the same endpoint the first stays. */
+static void
+drop_repeated_plugs(struct survey *s, size_t n)
+{
     for (size_t i = 0; i < n; i++) {
         if (s->n_plugs && uid_equals(&s->plugs[s->n_plugs - 1].endpoint,
                                      &s->plugs[i].endpoint)) {
@@ -250,6 +241,26 @@ survey_plugs(struct survey *s)
             s->plugs[s->n_plugs++] = s->plugs[i];
         }
     }
+}
+
+static void
+survey_plugs(struct survey *s)
+{
+    size_t n = 0, allocated = 0;
+
+    BRIDGE_FOR_EACH_INTERFACE (port, interface, s->replica, s->bridge) {
+        struct switch_plug plug;
+
+        if (plug_from_interface(interface, &plug)) {
+            ARRAY_GROW(s->plugs, n, allocated);
+            plug.name = mem_text(row_text(interface, C_INTERFACE_NAME));
+            s->plugs[n++] = plug;
+        }
+    }
+    if (n) {
+        qsort(s->plugs, n, sizeof *s->plugs, compare_plugs);
+    }
+    drop_repeated_plugs(s, n);
 }
 
 /* False if the switch is not ready to be described. */
@@ -413,7 +424,7 @@ ports_tell(struct host *host, bool is_whole)
 
     struct ports_report *old = host->report;
     host->report = report;
-    if (is_whole || !old || strcmp(old->facts, report->facts)) {
+    if (is_whole || !old || strcmp(old->facts, report->facts) != 0) {
         host->switches->events->facts(&s.facts, report->plugs,
                                       report->n_plugs, host->switches->aux);
     } else {

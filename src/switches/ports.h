@@ -18,7 +18,7 @@ void ports_report_status(const struct ports_report *, struct json *status);
 
 /* Tells the owner what changed in the database of 'host' since 'report':
  * everything if 'is_whole' or if more than interfaces changed, else only the
- * interfaces.  Replaces the host's report.  False if there is no bridge yet. */
+ * interfaces.  Replaces the host's report.  False if there is no bridge. */
 bool ports_tell(struct host *, bool is_whole);
 
 /* Appends what is wrong with interfaces to 'lacks'. */

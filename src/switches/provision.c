@@ -42,7 +42,7 @@ struct plan {
 
 static void plan_bridge(struct plan *);
 static void plan_new_bridge(struct plan *);
-static void plan_controllers(struct plan *, struct json *new_controllers);
+static void plan_controllers(struct plan *, struct json *into);
 static void plan_tunnels(struct plan *);
 static void plan_physnets(struct plan *);
 
@@ -266,7 +266,7 @@ plan_bridge(struct plan *plan)
     const char *in_band = row_key(bridge, C_BRIDGE_OTHER_CONFIG,
                                   "disable-in-band");
 
-    if (strcmp(row_text(bridge, C_BRIDGE_FAIL_MODE), "secure")) {
+    if (strcmp(row_text(bridge, C_BRIDGE_FAIL_MODE), "secure") != 0) {
         add_update(plan, bridge, C_BRIDGE_FAIL_MODE,
                    json_string_create("secure"));
         say(plan, "fail mode");
@@ -276,7 +276,7 @@ plan_bridge(struct plan *plan)
                    protocols_json(plan));
         say(plan, "protocols");
     }
-    if (!in_band || strcmp(in_band, "true")) {
+    if (!in_band || strcmp(in_band, "true") != 0) {
         add_mutate(plan, bridge, C_BRIDGE_OTHER_CONFIG, "delete",
                    pair_json("set", json_array_create_1(
                        json_string_create("disable-in-band"))));

@@ -96,6 +96,7 @@ struct reconcile {
     uint64_t retry_ms;
     uint64_t retry_time;        /* When to compare again; 0: no need. */
     struct timer *timer;        /* Every TICK_MS if anything is waited for. */
+    bool is_timer_set;          /* Setting it again would put it off. */
 };
 
 static void start_dump(struct reconcile *);
@@ -206,7 +207,10 @@ now(const struct reconcile *r)
 static void
 arm_timer(struct reconcile *r)
 {
-    loop_timer_set(r->timer, TICK_MS * UINT64_C(1000));
+    if (!r->is_timer_set) {
+        r->is_timer_set = true;
+        loop_timer_set(r->timer, TICK_MS * UINT64_C(1000));
+    }
 }
 
 /* What is wanted. */
@@ -240,13 +244,11 @@ take_wanted(struct reconcile *r)
 void
 reconcile_ready(struct reconcile *r)
 {
-    if (r->is_provisional && r->state == SYNC_DONE) {
-        r->is_provisional = false;
-        if (outbox_is_empty(&r->outbox)) {
-            r->state = SYNC_WAIT_READY;
-        } else {
-            begin_drain(r);
-        }
+    if (r->is_provisional
+        && (r->state == SYNC_DONE || r->state == SYNC_PUSH)) {
+        /* What is on its way already comes before the dump. */
+        outbox_clear(&r->outbox);
+        r->state = SYNC_WAIT_READY;
     }
     if (r->state == SYNC_WAIT_READY) {
         r->is_provisional = false;
@@ -283,10 +285,12 @@ start_dump(struct reconcile *r)
     arm_timer(r);
 }
 
+/* Whether single buckets of a group can be changed; else it is said whole. */
 static bool
-can_change_buckets(const struct reconcile *r)
+can_change_buckets(const struct reconcile *r, const struct group_state *state)
 {
-    return r->openflow->version >= OFP15_VERSION;
+    return (r->openflow->version >= OFP15_VERSION
+            && group_n_usable(state) == state->n_buckets);
 }
 
 /* Enters a wanted group or bucket; queues it if 'outbox' is not null. */
@@ -304,7 +308,7 @@ want_group(struct reconcile *r, const struct item *item,
     if (is_new) {
         state->is_queued = true;
         outbox_add_group(outbox, CHANGE_GROUP_ADD, item->group, 0);
-    } else if (item->kind == ITEM_BUCKET && can_change_buckets(r)) {
+    } else if (item->kind == ITEM_BUCKET && can_change_buckets(r, state)) {
         outbox_add(outbox, (replaced ? CHANGE_BUCKET_SET
                             : CHANGE_BUCKET_ADD), item, NULL);
     } else if (item->kind == ITEM_BUCKET) {
@@ -317,15 +321,17 @@ static void
 unwant_group(struct reconcile *r, const struct item *item,
              struct outbox *outbox)
 {
-    bool was_there = groups_find(&r->groups, item->group) != NULL;
-    struct group_state *state = groups_take(&r->groups, item);
+    struct group_state *state = groups_find(&r->groups, item->group);
+    bool was_there = state != NULL;
+    bool is_singly = was_there && can_change_buckets(r, state);
 
+    state = groups_take(&r->groups, item);
     if (!outbox || !was_there || (state && state->is_queued)) {
         return;
     }
     if (!state) {
         outbox_add_group(outbox, CHANGE_GROUP_DELETE, item->group, 0);
-    } else if (item->kind == ITEM_BUCKET && can_change_buckets(r)) {
+    } else if (item->kind == ITEM_BUCKET && is_singly) {
         outbox_add_group(outbox, CHANGE_BUCKET_DELETE, item->group,
                          item->bucket);
     } else if (item->kind == ITEM_BUCKET) {
@@ -495,7 +501,10 @@ reconcile_take_barrier(struct reconcile *r, uint32_t xid)
         finish_push(r);
     }
     advance(r);
-    if (sequence && r->state == SYNC_DONE) {
+    if (reconcile_is_done(r)) {
+        /* Also what was published since and is not for this host. */
+        host_acknowledge(r->openflow->host, r->openflow->switches->sequence);
+    } else if (sequence && r->state == SYNC_DONE) {
         host_acknowledge(r->openflow->host, sequence);
     }
 }
@@ -643,6 +652,7 @@ reconcile_tick(void *r_)
 {
     struct reconcile *r = r_;
 
+    r->is_timer_set = false;
     expire_views(r);
     if (r->state == SYNC_WAIT_READY && r->ready_deadline
         && now(r) >= r->ready_deadline) {

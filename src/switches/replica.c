@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A compact copy of a switch's database.
  *
- *     replica ── rows[DB_INTERFACE] ── row ── values[] ── "iface-id\06f0c...\0"
+ *     replica ── rows[DB_INTERFACE] ── row ── values[] ── "iface-id" "6f0c"
  *             ── rows[DB_BRIDGE] ...
  *
  * Only the columns that "switches/replica.def" names are kept, each as one
@@ -44,7 +44,7 @@ static const struct {
 static enum db_column first_column(enum db_table);
 static void row_destroy(struct row *);
 static struct err *update_row(struct replica *, enum db_table,
-                              const char *id, const struct json *update);
+                              const char *text, const struct json *update);
 static struct err *value_from_json(const struct json *, struct value **);
 
 void
@@ -393,7 +393,7 @@ put_atom(struct ds *ds, const struct json *atom)
         if (json_array(atom)->n != 2
             || json_array(atom)->elems[0]->type != JSON_STRING
             || json_array(atom)->elems[1]->type != JSON_STRING
-            || strcmp(json_string(json_array(atom)->elems[0]), "uuid")) {
+            || strcmp(json_string(json_array(atom)->elems[0]), "uuid") != 0) {
             return false;
         }
         ds_put_cstr(ds, json_string(json_array(atom)->elems[1]));
@@ -419,7 +419,7 @@ collection(const struct json *json, const char *kind)
 
     struct json *const *elems = json_array(json)->elems;
     if (elems[0]->type != JSON_STRING || elems[1]->type != JSON_ARRAY
-        || strcmp(json_string(elems[0]), kind)) {
+        || strcmp(json_string(elems[0]), kind) != 0) {
         return NULL;
     }
     return json_array(elems[1]);

@@ -61,7 +61,7 @@ const char *db_table_name(enum db_table);
 const char *db_column_name(enum db_column);
 
 const struct row *replica_find(const struct replica *, enum db_table,
-                               const char *id);
+                               const char *text);
 /* The first row whose column 'name_column' is 'name', or null. */
 const struct row *replica_find_name(const struct replica *,
                                     enum db_column name_column,
@@ -72,7 +72,7 @@ const struct row *replica_root(const struct replica *);
 /* The first atom, or "" if there is none. */
 const char *row_text(const struct row *, enum db_column);
 /* The value of a key of a map, or null. */
-const char *row_key(const struct row *, enum db_column, const char *key);
+const char *row_key(const struct row *, enum db_column, const char *wanted);
 bool row_has(const struct row *, enum db_column, const char *atom);
 int64_t row_int(const struct row *, enum db_column, int64_t fallback);
 size_t row_n(const struct row *, enum db_column);

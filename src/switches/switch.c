@@ -11,7 +11,9 @@
  * session that hears it.
  *
  * The sequence number grows with every turn of the loop in which something
- * was published that a known host wants. */
+ * was published that a known host wants.  A host that has nothing under way
+ * has acknowledged the latest number without being told so: the owner asks
+ * first (switches_acknowledged()), then waits for the event. */
 
 #include "switches/switch.h"
 
@@ -343,10 +345,7 @@ switches_turn(void *switches_)
 
     switches->is_sequence_open = false;
     HMAP_FOR_EACH (host, node, &switches->hosts) {
-        if (host->is_tell_wanted
-            || host->acknowledged < switches->sequence) {
-            host_turn(host);
-        }
+        host_turn(host);
     }
     views_run(switches);
 }
@@ -361,7 +360,6 @@ switches_ready(struct switches *switches)
             reconcile_ready(host->openflow->reconcile);
         }
     }
-    switches_later(switches);
 }
 
 void
@@ -383,9 +381,10 @@ switches_sequence(const struct switches *switches)
 }
 
 uint64_t
-switches_acknowledged(const struct switches *switches, const struct uuid *id)
+switches_acknowledged(const struct switches *switches,
+                      const struct uuid *host_id)
 {
-    const struct host *host = host_find(switches, id);
+    const struct host *host = host_find(switches, host_id);
 
     if (!host) {
         return 0;
@@ -493,7 +492,7 @@ switches_database_answered(struct database *alive)
         const struct row *its = replica_root(&other->replica);
 
         if (!other->is_rival || !alive->host || !root || !its
-            || strcmp(other->name, alive->host->name)
+            || strcmp(other->name, alive->host->name) != 0
             || uid_equals(&root->id, &its->id)) {
             continue;           /* The same switch twice does no harm. */
         }

@@ -207,7 +207,8 @@ counters_json(const struct counters *counters)
     struct json *json = json_object_create();
 
 #define COUNTER(NAME)                                                         \
-    json_object_put(json, #NAME, json_integer_create(counters->NAME));
+    json_object_put(json, #NAME,                                              \
+                    json_integer_create((long long int) counters->NAME));
     COUNTERS
 #undef COUNTER
     return json;
@@ -257,6 +258,10 @@ host_status(const struct host *host)
     char id[UID_LENGTH + 1];
 
     uid_to_text(&host->id, id);
+    json_object_put_string(json, "version", "");
+    json_object_put_string(json, "tunnel_address", "");
+    json_object_put(json, "tunnels", json_object_create());
+    json_object_put(json, "physnets", json_array_create_empty());
     ports_report_status(host->report, json);
     json_object_put_string(json, "host", host->name);
     json_object_put_string(json, "id", id);

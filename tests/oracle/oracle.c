@@ -385,8 +385,8 @@ history_holds(const struct json_array *steps, uint64_t seed, bool quiet)
 static struct json_array
 without(const struct json_array *steps, size_t start, size_t n)
 {
-    struct json_array rest = { .elems = mem_alloc((steps->n + 1) *
-                                                  sizeof *rest.elems) };
+    struct json_array rest = { .elems = mem_alloc((steps->n + 1)
+                                                  * sizeof *rest.elems) };
     for (size_t i = 0; i < steps->n; i++) {
         if (i < start || i >= start + n) {
             rest.elems[rest.n++] = steps->elems[i];

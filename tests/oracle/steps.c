@@ -44,8 +44,8 @@ choose(struct dice *dice, const char *const *choices, size_t n)
 }
 #define CHOOSE(DICE, ...)                                                     \
     choose(DICE, (const char *const[]){ __VA_ARGS__ },                        \
-           sizeof((const char *const[]){ __VA_ARGS__ }) /                     \
-               sizeof(const char *))
+           sizeof((const char *const[]){ __VA_ARGS__ })                       \
+               / sizeof(const char *))
 
 const char *
 step_host_name(size_t index)
@@ -117,8 +117,8 @@ put_provider(struct dice *dice, struct json *object)
         put_int(object, "provider:segmentation_id",
                 1 + dice_below(dice, dice_chance(dice, 5) ? 100000000 : 6));
     }
-    if (!strcmp(type, "vlan") || !strcmp(type, "flat") ||
-        dice_chance(dice, 5)) {
+    if (!strcmp(type, "vlan") || !strcmp(type, "flat")
+        || dice_chance(dice, 5)) {
         if (!dice_chance(dice, 5)) {
             json_object_put_string(object, "provider:physical_network",
                                    CHOOSE(dice, "pn0", "pn1", "pn2"));

@@ -2,9 +2,10 @@
 /* Frames: see frame.h.
  *
  * The parser understands what the pipeline matches on: one VLAN tag, ARP for
- * IPv4 over Ethernet, IPv4, IPv6 without extension headers, TCP, UDP, ICMP,
- * ICMPv6 with neighbour discovery.  It follows miniflow_extract() of Open
- * vSwitch 3.1, against which test_differential.c holds it.
+ * IPv4 over Ethernet, IPv4, IPv6 (extension headers are skipped, fragments
+ * not known), TCP, UDP, ICMP, ICMPv6 with neighbour discovery.  It follows
+ * miniflow_extract() of Open vSwitch 3.1, against which test_differential.c
+ * holds it.
  *
  * frame_compose() patches the original in place instead of writing a new
  * frame, so that what no flow field stands for (payload, unknown options)
@@ -105,8 +106,18 @@ find_ip6(struct parts *p, uint8_t *data, size_t size)
     }
     p->ip6 = ip6;
     p->proto = ip6->ip6_nxt;
+    size = ntohs(ip6->ip6_plen);
+    /* RFC 8200, section 4: next header, length without the first 8 bytes. */
+    while (p->proto == IPPROTO_HOPOPTS || p->proto == IPPROTO_ROUTING
+           || p->proto == IPPROTO_DSTOPTS) {
+        const uint8_t *extension = data;
+        if (size < 8 || !pull(&data, &size, 8 * (extension[1] + 1))) {
+            return;
+        }
+        p->proto = extension[0];
+    }
     p->l4 = data;
-    p->l4_size = ntohs(ip6->ip6_plen);
+    p->l4_size = size;
 }
 
 static struct parts
@@ -624,6 +635,22 @@ frame_advertisement(struct eth_addr eth_src, const char *src,
     na.nd.nd_ns_target = address(target);
     return frame_ip(eth_src, all, &from, &to, IPPROTO_ICMPV6, &na,
                     sizeof na);
+}
+
+struct frame
+frame_mld_report(struct eth_addr eth_src, const char *src)
+{
+    static const struct eth_addr routers = ETH_ADDR_C(33, 33, 00, 00, 00, 16);
+    struct in6_addr from = address(src), to = address("ff02::16");
+    uint8_t packet[] = {
+        IPPROTO_ICMPV6, 0, 5, 2, 0, 0, 1, 0,    /* Router alert, padding. */
+        143, 0, 0, 0, 0, 0, 0, 0,               /* No records. */
+    };
+    struct frame frame = frame_ip(eth_src, routers, &from, &to,
+                                  IPPROTO_HOPOPTS, packet, sizeof packet);
+    struct parts p = find_parts(&frame);
+    p.ip6->ip6_hlim = 1;
+    return frame;
 }
 
 struct frame

@@ -43,6 +43,8 @@ struct frame frame_solicitation(struct eth_addr, const char *src,
 /* Section 4.4: unsolicited, to all nodes, with the target option. */
 struct frame frame_advertisement(struct eth_addr eth_src, const char *src,
                                  const char *target, struct eth_addr tll);
+/* RFC 3810, section 5.2, with the hop-by-hop option that it must have. */
+struct frame frame_mld_report(struct eth_addr eth_src, const char *src);
 /* The same frame with an IEEE 802.1Q tag in front. */
 struct frame frame_tagged(const struct frame *, uint16_t vid);
 

@@ -106,10 +106,13 @@ static void
 when_l3(struct fixture *f, struct draft *r)
 {
     struct prefix p;
-    switch (dice(f, 6)) {
+    switch (dice(f, 7)) {
     case 0:
         p = random_prefix(f, ips, 24);
         when_ip_src(r, &p);
+        break;
+    case 5:
+        when_icmpv6(r, 143);
         break;
     case 1:
         p = random_prefix(f, ips, 24);
@@ -397,7 +400,9 @@ random_frame(struct fixture *f)
     struct eth_addr src = macs[dice(f, 3)], dst = macs[dice(f, 4)];
     const char *from = ips[dice(f, 3)], *to = ips[dice(f, 3)];
     const char *from6 = ip6s[dice(f, 3)], *to6 = ip6s[dice(f, 3)];
-    switch (dice(f, 9)) {
+    switch (dice(f, 10)) {
+    case 8:
+        return frame_mld_report(src, from6);
     case 0:
         return frame_arp_request(src, from, to);
     case 1:
@@ -496,7 +501,7 @@ output_of_token(const char *token)
         const char *ip = strstr(token, "ipv4(");
         const char *vni = strstr(token, "vni=");
         char remote[64];
-        unsigned int key;
+        unsigned int key = 0;
         assert_true(ip && vni && sscanf(vni, "vni=%x", &key) == 1
                     && sscanf(strstr(ip, "dst="), "dst=%63[0-9.]", remote)
                     == 1);

@@ -294,6 +294,7 @@ test_frames_round_trip(void **state OVS_UNUSED)
         frame_solicitation(mac_a, "fd00::a", "fd00::b"),
         frame_solicitation(mac_a, "::", "fd00::b"),
         frame_advertisement(mac_a, "fd00::a", "fd00::a", mac_a),
+        frame_mld_report(mac_a, "fe80::a"),
         frame_ethernet(mac_a, mac_b, 0x88cc, "lldp", 4),
         frame_ethernet(mac_a, mac_b, 4, "llc", 4),
     };
@@ -315,6 +316,18 @@ test_frames_round_trip(void **state OVS_UNUSED)
         struct frame bare = frame_compose(&tagged, &tagged_flow);
         assert_true(frame_equals(&bare, &frames[i]));
     }
+}
+
+/* What is behind an extension header is seen. */
+static void
+test_extension_header(void **state OVS_UNUSED)
+{
+    struct frame frame = frame_mld_report(mac_a, "fe80::a");
+    struct flow flow;
+    memset(&flow, 0, sizeof flow);
+    frame_parse(&frame, &flow);
+    assert_int_equal(flow.nw_proto, 58);
+    assert_int_equal(ntohs(flow.tp_src), 143);
 }
 
 /* Changing an address there and back restores the checksums, too. */
@@ -355,6 +368,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_solicitation_is_answered,
                                         set_up, tear_down),
         cmocka_unit_test(test_frames_round_trip),
+        cmocka_unit_test(test_extension_header),
         cmocka_unit_test(test_checksums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,12 +182,13 @@ listener_create(struct loop *loop, const char *address, uint16_t port,
     struct in6_addr addr;
 
     if (!ipaddr_from_text(address, &addr)) {
-        return err_new(ERR_INVALID, NULL, "not an IP address to listen on: "
-                       "\"%s\"", address);
+        return err_new(ERR_INVALID, NULL,
+                       "not an IP address to listen on: \"%s\"", address);
     }
     if (port && find_listener(loop, address, port)) {
-        return err_new(ERR_UNAVAILABLE, NULL, "cannot listen on %s port %u: "
-                       "%s", address, port, strerror(EADDRINUSE));
+        return err_new(ERR_UNAVAILABLE, NULL,
+                       "cannot listen on %s port %u: %s", address, port,
+                       strerror(EADDRINUSE));
     }
 
     struct listener *listener = NEW(struct listener);

@@ -445,14 +445,14 @@ cloud_work(const struct cloud *cloud)
 static bool
 is_quiet(const struct cloud *cloud)
 {
-    if (!ovs_list_is_empty(&cloud->calls) || !cloud->daemon ||
-        !engine_is_idle(cloud->daemon->engine) ||
-        !store_is_idle(cloud->daemon->store)) {
+    if (!ovs_list_is_empty(&cloud->calls) || !cloud->daemon
+        || !engine_is_idle(cloud->daemon->engine)
+        || !store_is_idle(cloud->daemon->store)) {
         return false;
     }
     for (int i = 0; i < N_HOSTS; i++) {
-        if (!ovs_database_is_connected(cloud->hosts[i]) ||
-            !ovs_openflow_is_connected(cloud->hosts[i])) {
+        if (!ovs_database_is_connected(cloud->hosts[i])
+            || !ovs_openflow_is_connected(cloud->hosts[i])) {
             return false;
         }
     }
@@ -487,7 +487,9 @@ struct tally {
     const struct cloud *cloud;
     const struct uuid *host;
     size_t n_rules, n_groups, n_buckets;
-    struct shash buckets; /* "group/bucket/cookie". */
+    bool has_bucket_ids; /* OpenFlow 1.5. */
+    struct held_bucket *buckets;
+    size_t n_held_buckets, allocated_buckets;
     struct shash groups;
 };
 
@@ -538,10 +540,11 @@ check_bucket(const struct ovs *ovs, const struct tally *tally,
 {
     for (size_t i = 0; i < tally->n_held_buckets; i++) {
         const struct held_bucket *held = &tally->buckets[i];
-        if (held->group == item->group &&
-            (held->bucket == item->bucket || !tally->has_bucket_ids) &&
-            item->cookie == bucket_cookie(held->group, item->bucket,
-                                          held->ofpacts, held->ofpacts_len)) {
+        if (held->group == item->group
+            && (held->bucket == item->bucket || !tally->has_bucket_ids)
+            && item->cookie
+                   == bucket_cookie(held->group, item->bucket, held->ofpacts,
+                                    held->ofpacts_len)) {
             return;
         }
     }
@@ -615,8 +618,8 @@ cloud_check_host(struct cloud *cloud, int index)
     ovs_for_each_group(ovs, tally_group, &tally);
     ovs_for_each_bucket(ovs, tally_bucket, &tally);
     check_scopes(ovs, &tally);
-    if (tally.n_rules || tally.n_groups != shash_count(&tally.groups) ||
-        tally.n_buckets != tally.n_held_buckets) {
+    if (tally.n_rules || tally.n_groups != shash_count(&tally.groups)
+        || tally.n_buckets != tally.n_held_buckets) {
         fail_msg("%s has what it should not: %d rules, %d groups, %d buckets",
                  ovs_name(ovs), (int) tally.n_rules,
                  (int) (shash_count(&tally.groups) - tally.n_groups),
@@ -639,7 +642,7 @@ stored_version(const struct cloud *cloud, const struct object *object)
     }
     AUTO(json) *json = entity_to_json(entity, ENTITY_ANSWER);
     const char *name = jget_text(json, "name");
-    return name ? atoi(name + 1) : -1;
+    return name ? (int) strtol(name + 1, NULL, 10) : -1;
 }
 
 void
@@ -667,8 +670,8 @@ check_status(struct cloud *cloud, const struct object *port)
     unsigned int network = port->index % N_NETWORKS;
     struct uuid id = object_uuid(port);
     bool wired = fabric_is_wired(cloud->daemon->fabric, &id);
-    bool should = port->version && port->plugged == port->host &&
-                  cloud_network(cloud, network)->version;
+    bool should = port->version && port->plugged == port->host
+                  && cloud_network(cloud, network)->version;
     if (port->plugged >= 0 && port->plugged != port->host) {
         return; /* In the middle of a move: either. */
     }

@@ -10,8 +10,8 @@
  *
  * ovsdb_prepare() removes rows of tables that are not roots and to which no
  * strong reference leads, as section 3.2 of the RFC wants, and refuses a
- * reference that leads nowhere.  That walks the whole database, which has one
- * host's ports only, and only when a reference was changed. */
+ * reference that leads nowhere.  References are counted, cycles do not occur;
+ * the cost is that of what the transaction touched. */
 
 #include "ovs-private.h"
 
@@ -51,8 +51,8 @@ column_from_text(enum ovsdb_table table, const char *name,
                  enum ovsdb_column *columnp)
 {
     for (size_t i = 0; i < N_OVSDB_COLUMNS; i++) {
-        if (column_defs[i].table == table &&
-            !strcmp(column_defs[i].name, name)) {
+        if (column_defs[i].table == table
+            && !strcmp(column_defs[i].name, name)) {
             *columnp = i;
             return true;
         }
@@ -146,14 +146,21 @@ struct json *
 value_with(const struct json *value, const struct json *element)
 {
     struct json *copy = json_array_create_empty();
+    bool added = false;
     for (size_t i = 0; i < value->array.n; i++) {
         struct json *other = value->array.elems[i];
-        if (atom_compare(element_key(other), element_key(element))) {
+        int c = atom_compare(element_key(element), element_key(other));
+        if (c <= 0 && !added) {
+            json_array_add(copy, json_clone(element));
+            added = true;
+        }
+        if (c) {
             json_array_add(copy, json_clone(other));
         }
     }
-    json_array_add(copy, json_clone(element));
-    value_sort(copy);
+    if (!added) {
+        json_array_add(copy, json_clone(element));
+    }
     return copy;
 }
 
@@ -195,9 +202,9 @@ atom_from_wire(enum atom_type type, const struct json *wire,
     case ATOM_STRING:
         return wire->type == JSON_STRING ? json_clone(wire) : NULL;
     case ATOM_UUID:
-        if (wire->type == JSON_ARRAY && wire->array.n == 2 &&
-            wire->array.elems[0]->type == JSON_STRING &&
-            wire->array.elems[1]->type == JSON_STRING) {
+        if (wire->type == JSON_ARRAY && wire->array.n == 2
+            && wire->array.elems[0]->type == JSON_STRING
+            && wire->array.elems[1]->type == JSON_STRING) {
             const char *kind = json_string(wire->array.elems[0]);
             const char *text = json_string(wire->array.elems[1]);
             struct uuid uuid;
@@ -262,9 +269,9 @@ add_from_wire(const struct column_def *def, const struct json *wire,
 static const struct json_array *
 wire_members(const struct json *wire)
 {
-    if (wire->type == JSON_ARRAY && wire->array.n == 2 &&
-        wire->array.elems[0]->type == JSON_STRING &&
-        wire->array.elems[1]->type == JSON_ARRAY) {
+    if (wire->type == JSON_ARRAY && wire->array.n == 2
+        && wire->array.elems[0]->type == JSON_STRING
+        && wire->array.elems[1]->type == JSON_ARRAY) {
         const char *kind = json_string(wire->array.elems[0]);
         if (!strcmp(kind, "set") || !strcmp(kind, "map")) {
             return &wire->array.elems[1]->array;
@@ -400,17 +407,26 @@ ovsdb_new_uuid(struct ovsdb *db)
                                      (b >> 34) | 0x80000000, b } };
 }
 
-struct row *
-dbrow_find(const struct ovsdb *db, enum ovsdb_table table,
+/* Finds a row that may be deleted by the open transaction. */
+static struct row *
+row_lookup(const struct ovsdb *db, enum ovsdb_table table,
            const struct uuid *uuid)
 {
     struct row *row;
     HMAP_FOR_EACH_WITH_HASH (row, node, uid_hash(uuid), &db->rows[table]) {
         if (uid_equals(&row->uuid, uuid)) {
-            return row->deleted ? NULL : row;
+            return row;
         }
     }
     return NULL;
+}
+
+struct row *
+dbrow_find(const struct ovsdb *db, enum ovsdb_table table,
+           const struct uuid *uuid)
+{
+    struct row *row = row_lookup(db, table, uuid);
+    return row && !row->deleted ? row : NULL;
 }
 
 static const struct json *
@@ -482,8 +498,8 @@ dbrow_next_ref(const struct ovsdb *db, const struct row *row,
         enum ovsdb_table table;
         if (uuid_from_atom(column_is_map(column) ? element->array.elems[1]
                                                  : element,
-                           &uuid) &&
-            table_from_text(column_defs[column].ref, &table)) {
+                           &uuid)
+            && table_from_text(column_defs[column].ref, &table)) {
             struct row *target = dbrow_find(db, table, &uuid);
             if (target) {
                 return target;
@@ -632,50 +648,74 @@ dbrow_remove_ref(struct ovsdb *db, struct row *row, enum ovsdb_column column,
 
 /* The end of a transaction. */
 
-/* Marks what 'row' refers to; returns the column whose reference leads
- * nowhere, or N_OVSDB_COLUMNS. */
-static enum ovsdb_column
-mark(struct ovsdb *db, struct row *row)
+static struct row *
+ref_target(const struct ovsdb *db, enum ovsdb_column column,
+           const struct json *element)
 {
-    if (row->marked) {
-        return N_OVSDB_COLUMNS;
-    }
-    row->marked = true;
-    for (size_t i = 0; i < row->n_cells; i++) {
-        enum ovsdb_column column = row->cells[i].column;
-        if (!column_defs[column].ref) {
-            continue;
-        }
-        size_t n_found = 0;
-        struct row *target;
-        for (size_t j = 0; (target = dbrow_next_ref(db, row, column, &j));
-             n_found++) {
-            enum ovsdb_column bad = mark(db, target);
-            if (bad != N_OVSDB_COLUMNS) {
-                return bad;
-            }
-        }
-        if (n_found != row->cells[i].value->array.n) {
-            return column;
-        }
-    }
-    return N_OVSDB_COLUMNS;
+    struct uuid uuid;
+    enum ovsdb_table table;
+    const struct json *atom =
+        column_is_map(column) ? element->array.elems[1] : element;
+    return (uuid_from_atom(atom, &uuid)
+                    && table_from_text(column_defs[column].ref, &table)
+                ? row_lookup(db, table, &uuid)
+                : NULL);
 }
 
+/* Counts a reference more or less; false if it leads nowhere. */
 static bool
-mark_roots(struct ovsdb *db)
+count_ref(struct ovsdb *db, enum ovsdb_column column,
+          const struct json *element, int delta)
 {
-    for (size_t i = 0; i < N_OVSDB_TABLES; i++) {
-        struct row *row;
-        HMAP_FOR_EACH (row, node, &db->rows[i]) {
-            row->marked = false;
+    struct row *target = ref_target(db, column, element);
+    if (!target || (delta > 0 && target->deleted)) {
+        return false;
+    }
+    target->n_refs += delta;
+    if (!target->n_refs) {
+        row_touch(db, target); /* Looked at before the end. */
+    }
+    return true;
+}
+
+/* Counts what is in one of two sorted values only. */
+static bool
+count_difference(struct ovsdb *db, enum ovsdb_column column,
+                 const struct json *then, const struct json *now)
+{
+    size_t i = 0, j = 0;
+    while (i < then->array.n || j < now->array.n) {
+        const struct json *a = i < then->array.n ? then->array.elems[i] : NULL;
+        const struct json *b = j < now->array.n ? now->array.elems[j] : NULL;
+        int c = (!a       ? 1
+                 : !b     ? -1
+                 : a == b ? 0
+                          : atom_compare(element_key(a), element_key(b)));
+        if (!c && (a == b || json_equal(a, b))) {
+            i++;
+            j++;
+        } else if (c <= 0) {
+            (void) count_ref(db, column, a, -1);
+            i++;
+        } else if (!count_ref(db, column, b, 1)) {
+            return false;
+        } else {
+            j++;
         }
     }
-    for (size_t i = 0; i < N_OVSDB_TABLES; i++) {
-        struct row *row;
-        HMAP_FOR_EACH (row, node, &db->rows[i]) {
-            if (table_defs[i].root && !row->deleted &&
-                mark(db, row) != N_OVSDB_COLUMNS) {
+    return true;
+}
+
+/* Counts what changed in a row's references: from 'olds' to 'news'. */
+static bool
+count_cells(struct ovsdb *db, enum ovsdb_table table, const struct cell *olds,
+            size_t n_olds, const struct cell *news, size_t n_news)
+{
+    for (size_t c = 0; c < N_OVSDB_COLUMNS; c++) {
+        if (column_defs[c].table == table && column_defs[c].ref) {
+            const struct json *then = cells_get(db, olds, n_olds, c);
+            const struct json *now = cells_get(db, news, n_news, c);
+            if (then != now && !count_difference(db, c, then, now)) {
                 return false;
             }
         }
@@ -683,29 +723,70 @@ mark_roots(struct ovsdb *db)
     return true;
 }
 
+/* Deletes the touched rows that nothing refers to any more; true if there was
+ * one, so that others may follow. */
+static bool
+collect_garbage(struct ovsdb *db)
+{
+    bool any = false;
+    struct row *row;
+    LIST_FOR_EACH (row, touched_node, &db->touched) {
+        if (!row->deleted && !row->n_refs && !table_defs[row->table].root) {
+            row->deleted = true;
+            (void) count_cells(db, row->table, row->cells, row->n_cells, NULL,
+                               0);
+            any = true;
+        }
+    }
+    return any;
+}
+
 const char *
 ovsdb_prepare(struct ovsdb *db)
 {
+    struct row *row;
     if (!db->refs_changed) {
         return NULL;
     }
-    if (!mark_roots(db)) {
-        return "referential integrity violation";
-    }
-    for (size_t i = 0; i < N_OVSDB_TABLES; i++) {
-        struct row *row;
-        size_t n = 0;
-        HMAP_FOR_EACH (row, node, &db->rows[i]) {
-            if (!row->deleted && !row->marked && !table_defs[i].root) {
-                dbrow_delete(db, row);
-            }
-            n += !row->deleted;
+    db->is_counted = true;
+    LIST_FOR_EACH (row, touched_node, &db->touched) {
+        if (!count_cells(db, row->table, row->old_cells, row->n_old_cells,
+                         row->cells, row->deleted ? 0 : row->n_cells)) {
+            return "referential integrity violation";
         }
-        if (n > table_defs[i].max_rows) {
+    }
+    while (collect_garbage(db)) {
+        continue;
+    }
+    LIST_FOR_EACH (row, touched_node, &db->touched) {
+        if (row->deleted && row->n_refs) {
+            return "referential integrity violation";
+        } else if (row->inserted
+                   && hmap_count(&db->rows[row->table])
+                          > table_defs[row->table].max_rows) {
             return "constraint violation";
         }
     }
     return NULL;
+}
+
+/* Counts all references anew, after a transaction was undone half counted. */
+static void
+recount(struct ovsdb *db)
+{
+    struct row *row;
+    for (size_t i = 0; i < N_OVSDB_TABLES; i++) {
+        HMAP_FOR_EACH (row, node, &db->rows[i]) {
+            row->n_refs = 0;
+        }
+    }
+    for (size_t i = 0; i < N_OVSDB_TABLES; i++) {
+        HMAP_FOR_EACH (row, node, &db->rows[i]) {
+            bool ok =
+                count_cells(db, row->table, NULL, 0, row->cells, row->n_cells);
+            ovs_assert(ok);
+        }
+    }
 }
 
 bool
@@ -741,7 +822,7 @@ ovsdb_finish(struct ovsdb *db)
         }
     }
     ovs_list_init(&db->touched);
-    db->refs_changed = false;
+    db->refs_changed = db->is_counted = false;
 }
 
 void
@@ -759,5 +840,9 @@ ovsdb_abort(struct ovsdb *db)
         }
     }
     ovs_list_init(&db->touched);
-    db->refs_changed = false;
+    if (db->is_counted) {
+        recount(db);
+        ovs_list_init(&db->touched);
+    }
+    db->refs_changed = db->is_counted = false;
 }

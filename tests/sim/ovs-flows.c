@@ -162,8 +162,8 @@ flow_find(const struct flow_tables *tables, uint8_t table, uint16_t priority,
     uint32_t hash = minimatch_hash(match, table << 16 | priority);
     struct flow_entry *flow;
     HMAP_FOR_EACH_WITH_HASH (flow, node, hash, &tables->flows) {
-        if (flow->table == table && flow->priority == priority &&
-            minimatch_equal(&flow->match, match)) {
+        if (flow->table == table && flow->priority == priority
+            && minimatch_equal(&flow->match, match)) {
             return flow;
         }
     }
@@ -227,8 +227,8 @@ check_actions(const struct flow_tables *tables, const struct ofpact *ofpacts,
     const struct ofpact *a;
     OFPACT_FOR_EACH_FLATTENED(a, ofpacts, ofpacts_len)
     {
-        if (a->type == OFPACT_GROUP &&
-            !group_find(tables, ofpact_get_GROUP(a)->group_id)) {
+        if (a->type == OFPACT_GROUP
+            && !group_find(tables, ofpact_get_GROUP(a)->group_id)) {
             return OFPERR_OFPBAC_BAD_OUT_GROUP;
         }
     }
@@ -240,14 +240,14 @@ is_selected(const struct flow_entry *flow, const struct ofputil_flow_mod *fm)
 {
     uint64_t cookie = from_be64(fm->cookie);
     uint64_t mask = from_be64(fm->cookie_mask);
-    return (fm->table_id == OFPTT_ALL || flow->table == fm->table_id) &&
-           !((flow->cookie ^ cookie) & mask) &&
-           (fm->out_port == OFPP_ANY ||
-            ofpacts_output_to_port(flow->ofpacts, flow->ofpacts_len,
-                                   fm->out_port)) &&
-           (fm->out_group == OFPG_ANY ||
-            ofpacts_output_to_group(flow->ofpacts, flow->ofpacts_len,
-                                    fm->out_group));
+    return (fm->table_id == OFPTT_ALL || flow->table == fm->table_id)
+           && !((flow->cookie ^ cookie) & mask)
+           && (fm->out_port == OFPP_ANY
+               || ofpacts_output_to_port(flow->ofpacts, flow->ofpacts_len,
+                                         fm->out_port))
+           && (fm->out_group == OFPG_ANY
+               || ofpacts_output_to_group(flow->ofpacts, flow->ofpacts_len,
+                                          fm->out_group));
 }
 
 /* The flows that a modify or delete is about, in a new array. */
@@ -271,10 +271,10 @@ select_flows(const struct flow_tables *tables,
     struct match loose;
     minimatch_expand(&fm->match, &loose);
     HMAP_FOR_EACH (flow, node, &tables->flows) {
-        if (is_selected(flow, fm) &&
-            (strict ? flow->priority == fm->priority &&
-                          minimatch_equal(&flow->match, &fm->match)
-                    : flow_entry_is_within(flow, &loose, &fm->match))) {
+        if (is_selected(flow, fm)
+            && (strict ? flow->priority == fm->priority
+                             && minimatch_equal(&flow->match, &fm->match)
+                       : flow_entry_is_within(flow, &loose, &fm->match))) {
             ARRAY_GROW(flows, n, allocated);
             flows[n++] = flow;
         }

@@ -102,8 +102,8 @@ row_to_wire_terse(const struct ovsdb *db, const struct row *row,
     struct json *object = json_object_create();
     for (size_t i = 0; i < row->n_cells; i++) {
         enum ovsdb_column c = row->cells[i].column;
-        if (monitor->wants[c] &&
-            !json_equal(row->cells[i].value, value_default(db, c))) {
+        if (monitor->wants[c]
+            && !json_equal(row->cells[i].value, value_default(db, c))) {
             json_object_put(object, column_defs[c].name,
                             value_to_wire(c, row->cells[i].value));
         }
@@ -129,8 +129,8 @@ value_difference(enum ovsdb_column column, const struct json *then,
             bool pair = element->type == JSON_ARRAY;
             size_t j =
                 value_find(other, pair ? element->array.elems[0] : element);
-            if (j == SIZE_MAX ||
-                (!side && !json_equal(other->array.elems[j], element))) {
+            if (j == SIZE_MAX
+                || (!side && !json_equal(other->array.elems[j], element))) {
                 json_array_add(difference, json_clone(element));
             }
         }
@@ -354,9 +354,9 @@ handle_monitor(struct jsonrpc_session *session, const struct json *id,
                const struct json *params, int version)
 {
     const struct json_array *array = &params->array;
-    if (array->n < 3 || array->elems[0]->type != JSON_STRING ||
-        strcmp(json_string(array->elems[0]), "Open_vSwitch") ||
-        array->elems[2]->type != JSON_OBJECT) {
+    if (array->n < 3 || array->elems[0]->type != JSON_STRING
+        || strcmp(json_string(array->elems[0]), "Open_vSwitch")
+        || array->elems[2]->type != JSON_OBJECT) {
         send_error(session, id, "unknown database");
         return;
     }
@@ -385,8 +385,8 @@ handle_monitor_cancel(struct jsonrpc_session *session, const struct json *id,
 {
     struct monitor *monitor;
     LIST_FOR_EACH (monitor, list_node, &session->monitors) {
-        if (params->array.n &&
-            json_equal(monitor->id, params->array.elems[0])) {
+        if (params->array.n
+            && json_equal(monitor->id, params->array.elems[0])) {
             monitor_destroy(monitor);
             send_reply(session, id, json_object_create());
             return;
@@ -470,8 +470,8 @@ static void
 handle_get_schema(struct jsonrpc_session *session, const struct json *id,
                   const struct json *params)
 {
-    if (params->array.n < 1 || params->array.elems[0]->type != JSON_STRING ||
-        strcmp(json_string(params->array.elems[0]), "Open_vSwitch")) {
+    if (params->array.n < 1 || params->array.elems[0]->type != JSON_STRING
+        || strcmp(json_string(params->array.elems[0]), "Open_vSwitch")) {
         send_error(session, id, "unknown database");
         return;
     }
@@ -503,8 +503,8 @@ handle_request(struct jsonrpc_session *session, const char *method,
         handle_monitor(session, id, params, 2);
     } else if (!strcmp(method, "monitor_cond_since")) {
         handle_monitor(session, id, params, 3);
-    } else if (!strcmp(method, "monitor_cond_change") ||
-               !strcmp(method, "set_db_change_aware")) {
+    } else if (!strcmp(method, "monitor_cond_change")
+               || !strcmp(method, "set_db_change_aware")) {
         send_reply(session, id, json_object_create());
     } else if (!strcmp(method, "monitor_cancel")) {
         handle_monitor_cancel(session, id, params);

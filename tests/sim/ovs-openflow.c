@@ -19,8 +19,6 @@
 #include "openvswitch/ofp-table.h"
 #include "openvswitch/ofp-util.h"
 
-#define MAX_OFPORT 0xff00
-
 void
 openflow_session_send(struct openflow_session *session, struct ofpbuf *msg)
 {
@@ -33,8 +31,7 @@ static void
 send_all(struct openflow_session *session, struct ovs_list *replies)
 {
     struct ofpbuf *reply;
-    LIST_FOR_EACH_POP(reply, list_node, replies)
-    {
+    LIST_FOR_EACH_POP (reply, list_node, replies) {
         openflow_session_send(session, reply);
     }
 }
@@ -69,7 +66,7 @@ apply_flow_mod(struct openflow_session *session, const struct ofp_header *oh,
     ofpbuf_init(&ofpacts, 0);
     enum ofperr error =
         ofputil_decode_flow_mod(&fm, oh, protocol(session), NULL, NULL,
-                                &ofpacts, port_from_int(MAX_OFPORT), 254);
+                                &ofpacts, port_from_int(MAX_OFPORT + 1), 254);
     if (!error) {
         ovs->counters.n_flow_mods++;
         if (ovs->n_refuse) {
@@ -269,9 +266,9 @@ send_flow_stats(struct openflow_session *session, const struct ofp_header *oh,
     ofpmp_init(&replies, oh);
     HMAP_FOR_EACH (flow, node, &session->bridge->tables.flows) {
         uint64_t mask = from_be64(fsr->cookie_mask);
-        if ((fsr->table_id != OFPTT_ALL && fsr->table_id != flow->table) ||
-            ((flow->cookie ^ from_be64(fsr->cookie)) & mask) ||
-            !flow_entry_is_within(flow, &fsr->match, NULL)) {
+        if ((fsr->table_id != OFPTT_ALL && fsr->table_id != flow->table)
+            || ((flow->cookie ^ from_be64(fsr->cookie)) & mask)
+            || !flow_entry_is_within(flow, &fsr->match, NULL)) {
             continue;
         }
         struct ofputil_flow_stats fs = {
@@ -399,9 +396,9 @@ handle_features(struct openflow_session *session, const struct ofp_header *oh)
     struct ofputil_switch_features features = {
         .datapath_id = session->bridge->datapath_id,
         .n_tables = 254,
-        .capabilities = OFPUTIL_C_FLOW_STATS | OFPUTIL_C_TABLE_STATS |
-                        OFPUTIL_C_PORT_STATS | OFPUTIL_C_GROUP_STATS |
-                        OFPUTIL_C_BUNDLES,
+        .capabilities = OFPUTIL_C_FLOW_STATS | OFPUTIL_C_TABLE_STATS
+                        | OFPUTIL_C_PORT_STATS | OFPUTIL_C_GROUP_STATS
+                        | OFPUTIL_C_BUNDLES,
     };
     openflow_session_send(session, ofputil_encode_switch_features(
                                        &features, protocol(session), oh->xid));
@@ -607,9 +604,9 @@ session_dial(void *session_)
     char *host = strchr(copy, ':');
     char *port = strrchr(copy, ':');
     int64_t number;
-    if (session->channel || ovs->is_cut || !host || host == port ||
-        strncmp(copy, "tcp:", 4) ||
-        !text_to_int(port + 1, 1, 65535, &number)) {
+    if (session->channel || ovs->is_cut || !host || host == port
+        || strncmp(copy, "tcp:", 4)
+        || !text_to_int(port + 1, 1, 65535, &number)) {
         return;
     }
     *port = '\0';
@@ -685,8 +682,8 @@ handle_hello(struct openflow_session *session, const struct ofp_header *oh)
     struct ovs *ovs = session->bridge->ovs;
     uint32_t theirs;
     enum ofptype type;
-    if (ofptype_decode(&type, oh) || type != OFPTYPE_HELLO ||
-        !ofputil_decode_hello(oh, &theirs)) {
+    if (ofptype_decode(&type, oh) || type != OFPTYPE_HELLO
+        || !ofputil_decode_hello(oh, &theirs)) {
         ovs_note_error(ovs, "openflow: no hello");
         return false;
     }

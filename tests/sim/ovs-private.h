@@ -4,7 +4,8 @@
 
 /* The parts of the model switch; see "ovs.h".
  *
- *     ovs.c            one host: lifecycle, plugs, what ovs-vswitchd does
+ *     ovs.c            one host: lifecycle, plugs, what it has
+ *     ovs-vswitchd.c   bridges and ports, made from the database
  *     ovs-database.c   tables, transactions, garbage collection
  *     ovs-jsonrpc.c    the OVSDB protocol on top of that
  *     ovs-flows.c      flow tables and groups, with undo
@@ -108,10 +109,11 @@ struct row {
     enum ovsdb_table table;
     struct cell *cells; /* Only those that differ from default. */
     size_t n_cells;
+    unsigned int n_refs; /* Strong references to it. */
 
     /* While a transaction touches it. */
     struct ovs_list touched_node;
-    bool touched, inserted, deleted, marked;
+    bool touched, inserted, deleted;
     struct cell *old_cells;
     size_t n_old_cells;
 };
@@ -121,7 +123,7 @@ struct ovsdb {
     struct json *defaults[ATOM_UUID + 1]; /* Scalars' default by type. */
     struct json *empty;
     struct ovs_list touched; /* Rows of the open transaction. */
-    bool refs_changed;
+    bool refs_changed, is_counted;
     uint64_t next_uuid;
     uint64_t seed;
 };
@@ -247,6 +249,9 @@ port_to_int(ofp_port_t port)
     return (OVS_FORCE uint32_t) port;
 }
 
+/* The largest that is not reserved. */
+#define MAX_OFPORT 0xfeff
+
 struct bridge_port {
     struct hmap_node node; /* In bridge->ports, by uuid. */
     struct uuid interface; /* Its row. */
@@ -265,6 +270,7 @@ struct bridge {
     struct flow_tables tables;
     struct ovs_list sessions; /* struct openflow_session. */
     struct hmap ports;        /* struct bridge_port. */
+    uint8_t *used_ofports;    /* A bit for each number. */
     uint32_t next_ofport;
 };
 
@@ -303,6 +309,11 @@ void openflow_port_status(struct bridge *, const struct bridge_port *,
 
 /* One host. */
 
+/* An interface that came or went, with its bridge. */
+struct dirty_interface {
+    struct uuid interface, bridge;
+};
+
 struct ovs {
     struct loop *loop;
     char *name;
@@ -319,6 +330,10 @@ struct ovs {
     bool manager_is_connected;
     struct ovs_list sessions; /* struct jsonrpc_session, all. */
     struct listener *database_listener, *openflow_listener;
+    struct shash plugs; /* Interface name to struct uuid of its Port. */
+    struct dirty_interface *dirty; /* For reconfigure(), unless all is. */
+    size_t n_dirty, allocated_dirty;
+    bool is_all_dirty;
     struct shash waiting; /* Interface name to iface-id: no br-int. */
     unsigned int n_refuse;
     uint32_t salt; /* So that new port numbers differ. */
@@ -336,6 +351,17 @@ struct ovs {
 const char *ovs_commit(struct ovs *, bool from_vswitchd, bool *changedp);
 void ovs_note_error(struct ovs *, const char *format, ...)
     OVS_PRINTF_FORMAT(2, 3);
+/* Ends a change of our own, which breaks no rule. */
+void ovs_commit_own(struct ovs *, bool from_vswitchd);
+struct row *ovs_root_row(const struct ovs *);
+/* Plugs what was plugged before there was a br-int. */
+void ovs_plug_waiting(struct ovs *);
+
+/* Remembers what vswitchd_reconfigure() has to look at. */
+void vswitchd_note_dirty(struct ovs *);
+void vswitchd_reconfigure(void *ovs);
+void vswitchd_stop(struct ovs *);
+struct row *vswitchd_bridge_row(const struct ovs *, const char *name);
 struct bridge *ovs_bridge_find(const struct ovs *, const char *name);
 /* As channel_dial(). */
 struct channel *ovs_dial(struct ovs *, const char *address, uint16_t port,

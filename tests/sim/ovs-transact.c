@@ -40,9 +40,9 @@ clause_matches(struct transact *t, const struct row *row,
                const struct json *clause, bool *matchp)
 {
     const struct json_array *array = &clause->array;
-    if (clause->type != JSON_ARRAY || array->n != 3 ||
-        array->elems[0]->type != JSON_STRING ||
-        array->elems[1]->type != JSON_STRING) {
+    if (clause->type != JSON_ARRAY || array->n != 3
+        || array->elems[0]->type != JSON_STRING
+        || array->elems[1]->type != JSON_STRING) {
         return fail(t, "syntax error", mem_text("bad condition"));
     }
     const char *name = json_string(array->elems[0]);
@@ -190,9 +190,9 @@ mutate_members(enum ovsdb_column c, const struct json *value,
         struct json *next = NULL;
         if (insert) { /* A key that is there stays as it is. */
             next = at == SIZE_MAX ? value_with(result, element) : NULL;
-        } else if (at != SIZE_MAX &&
-                   (!map || !pair ||
-                    json_equal(result->array.elems[at], element))) {
+        } else if (at != SIZE_MAX
+                   && (!map || !pair
+                       || json_equal(result->array.elems[at], element))) {
             next = value_without(result, at);
         }
         if (next) {
@@ -213,14 +213,14 @@ mutation_arg(struct transact *t, enum ovsdb_column c, const char *mutator,
                                   ? wire->array.elems[0]
                                   : NULL;
     char *error = NULL;
-    if (column_defs[c].value != ATOM_VOID && !strcmp(mutator, "delete") &&
-        (!kind || kind->type != JSON_STRING ||
-         strcmp(json_string(kind), "map"))) {
+    if (column_defs[c].value != ATOM_VOID && !strcmp(mutator, "delete")
+        && (!kind || kind->type != JSON_STRING
+            || strcmp(json_string(kind), "map"))) {
         if (wire->type == JSON_STRING) {
             return json_array_create_1(json_clone(wire));
-        } else if (kind && kind->type == JSON_STRING &&
-                   !strcmp(json_string(kind), "set") && wire->array.n == 2 &&
-                   wire->array.elems[1]->type == JSON_ARRAY) {
+        } else if (kind && kind->type == JSON_STRING
+                   && !strcmp(json_string(kind), "set") && wire->array.n == 2
+                   && wire->array.elems[1]->type == JSON_ARRAY) {
             return json_clone(wire->array.elems[1]);
         }
     }
@@ -236,9 +236,9 @@ mutate_row(struct transact *t, struct row *row, const struct json *mutation)
 {
     const struct json_array *array = &mutation->array;
     enum ovsdb_column c;
-    if (mutation->type != JSON_ARRAY || array->n != 3 ||
-        array->elems[0]->type != JSON_STRING ||
-        array->elems[1]->type != JSON_STRING) {
+    if (mutation->type != JSON_ARRAY || array->n != 3
+        || array->elems[0]->type != JSON_STRING
+        || array->elems[1]->type != JSON_STRING) {
         return fail(t, "syntax error", mem_text("bad mutation"));
     } else if (!column_from_text(row->table, json_string(array->elems[0]),
                                  &c)) {
@@ -253,16 +253,16 @@ mutate_row(struct transact *t, struct row *row, const struct json *mutation)
     bool insert = !strcmp(mutator, "insert");
     if (insert || !strcmp(mutator, "delete")) {
         struct json *next = mutate_members(c, value, arg, insert);
-        if (next->array.n < column_defs[c].min ||
-            next->array.n > column_defs[c].max) {
+        if (next->array.n < column_defs[c].min
+            || next->array.n > column_defs[c].max) {
             json_destroy(next);
             return fail(t, "constraint violation", NULL);
         }
         dbrow_set(&t->ovs->db, row, c, next);
         return true;
     }
-    if (column_defs[c].key == ATOM_INTEGER && value->array.n == 1 &&
-        arg->array.n == 1) {
+    if (column_defs[c].key == ATOM_INTEGER && value->array.n == 1
+        && arg->array.n == 1) {
         int64_t n = json_integer(value->array.elems[0]);
         int64_t m = json_integer(arg->array.elems[0]);
         if (!strcmp(mutator, "+=") || !strcmp(mutator, "-=")) {
@@ -304,9 +304,9 @@ selected_row(struct transact *t, const struct row *row,
     for (size_t c = 0; c < N_OVSDB_COLUMNS; c++) {
         bool wanted = column_defs[c].table == row->table && !columns;
         for (size_t i = 0; columns && i < columns->array.n; i++) {
-            wanted |= column_defs[c].table == row->table &&
-                      !strcmp(json_string(columns->array.elems[i]),
-                              column_defs[c].name);
+            wanted |= column_defs[c].table == row->table
+                      && !strcmp(json_string(columns->array.elems[i]),
+                                 column_defs[c].name);
         }
         if (wanted) {
             json_object_put(object, column_defs[c].name,
@@ -398,15 +398,15 @@ run_op(struct transact *t, const struct json *op)
         return NULL;
     } else if (!strcmp(name, "insert")) {
         return op_insert(t, op);
-    } else if (!strcmp(name, "update") || !strcmp(name, "mutate") ||
-               !strcmp(name, "delete")) {
+    } else if (!strcmp(name, "update") || !strcmp(name, "mutate")
+               || !strcmp(name, "delete")) {
         return op_change(t, op, name);
     } else if (!strcmp(name, "select")) {
         return op_select(t, op);
     } else if (!strcmp(name, "wait")) {
         return op_wait(t, op);
-    } else if (!strcmp(name, "comment") || !strcmp(name, "commit") ||
-               !strcmp(name, "assert")) {
+    } else if (!strcmp(name, "comment") || !strcmp(name, "commit")
+               || !strcmp(name, "assert")) {
         return json_object_create();
     } else if (!strcmp(name, "abort")) {
         fail(t, "aborted", mem_text("aborted by request"));

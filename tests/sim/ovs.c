@@ -1,26 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The model switch: one host, and what its ovs-vswitchd does.
+/* The model switch: one host.
  *
  *     ovsdb-server  the database and the sessions on it; never restarts
- *     ovs-vswitchd  'bridges': made from the database by reconfigure(), which
- *                   runs a little after each change of the database that was
- *                   not its own, as in the real one
+ *     ovs-vswitchd  the bridges, their flow tables and OpenFlow sessions
  *
- * reconfigure() compares all rows with what runs, so it does not matter what
- * changed.  It numbers interfaces, makes bridges and their flow tables, and
- * keeps one OpenFlow session per Controller row. */
+ * This file makes and ends a host, does to it what happens to hosts, and
+ * tells what it has. */
 
 #include "ovs-private.h"
 
-#include <stdio.h>
-
 #include "openvswitch/ofp-msgs.h"
 
-#define OFPORT_LOCAL 65534
-#define N_OFPORTS    0xff00
-
-static void bridge_destroy(struct bridge *);
-static void reconfigure(void *ovs);
 static void dial_manager(void *ovs);
 
 void
@@ -48,6 +38,9 @@ ovs_commit(struct ovs *ovs, bool from_vswitchd, bool *changedp)
     bool changed = ovsdb_has_changes(&ovs->db);
     if (changed) {
         jsonrpc_notify(ovs);
+        if (!from_vswitchd) {
+            vswitchd_note_dirty(ovs);
+        }
     }
     ovsdb_finish(&ovs->db);
     if (changed && !from_vswitchd && !ovs->vswitchd_is_down) {
@@ -59,16 +52,15 @@ ovs_commit(struct ovs *ovs, bool from_vswitchd, bool *changedp)
     return NULL;
 }
 
-/* Ends a change of our own, which breaks no rule. */
-static void
-commit(struct ovs *ovs, bool from_vswitchd)
+void
+ovs_commit_own(struct ovs *ovs, bool from_vswitchd)
 {
     const char *error = ovs_commit(ovs, from_vswitchd, NULL);
     ovs_assert(!error);
 }
 
-static struct row *
-root_row(const struct ovs *ovs)
+struct row *
+ovs_root_row(const struct ovs *ovs)
 {
     return dbrow_find(&ovs->db, TABLE_Open_vSwitch, &ovs->root);
 }
@@ -111,14 +103,14 @@ fill_database(struct ovs *ovs, const struct ovs_settings *settings)
         dbrow_set_map(db, root, COLUMN_Open_vSwitch_other_config,
                       "provider_mappings", settings->provider_mappings);
     }
-    commit(ovs, true);
+    ovs_commit_own(ovs, true);
 }
 
 void
 ovs_set_manager(struct ovs *ovs, const char *address, uint16_t port)
 {
     struct ovsdb *db = &ovs->db;
-    struct row *root = root_row(ovs);
+    struct row *root = ovs_root_row(ovs);
     free(ovs->manager_address);
     ovs->manager_address = mem_text(address);
     ovs->manager_port = port;
@@ -132,7 +124,7 @@ ovs_set_manager(struct ovs *ovs, const char *address, uint16_t port)
         dbrow_set_text(db, manager, COLUMN_Manager_target, target);
         dbrow_add_ref(db, root, COLUMN_Open_vSwitch_manager_options, manager);
     }
-    commit(ovs, false);
+    ovs_commit_own(ovs, false);
     jsonrpc_session_destroy(ovs->manager);
     loop_timer_set(ovs->retry, 0);
 }
@@ -162,296 +154,8 @@ ovs_dial(struct ovs *ovs, const char *address, uint16_t port,
     return channel_dial(ovs->loop, address, port, NULL, events, aux);
 }
 
-/* Bridges. */
-
-struct bridge *
-ovs_bridge_find(const struct ovs *ovs, const char *name)
-{
-    struct bridge *bridge;
-    LIST_FOR_EACH (bridge, list_node, &ovs->bridges) {
-        if (!strcmp(bridge->name, name)) {
-            return bridge;
-        }
-    }
-    return NULL;
-}
-
-static struct row *
-bridge_row(const struct ovs *ovs, const char *name)
-{
-    struct row *row;
-    for (size_t i = 0;
-         (row = dbrow_next_ref(&ovs->db, root_row(ovs),
-                               COLUMN_Open_vSwitch_bridges, &i));) {
-        if (!strcmp(dbrow_text(&ovs->db, row, COLUMN_Bridge_name), name)) {
-            return row;
-        }
-    }
-    return NULL;
-}
-
-static struct eth_addr
-mac_from_name(const char *host, const char *name)
-{
-    uint64_t hash = hash64_text(name, hash64_text(host, 1));
-    struct eth_addr mac;
-    for (int i = 0; i < 6; i++) {
-        mac.ea[i] = hash >> 8 * i;
-    }
-    mac.ea[0] = (mac.ea[0] & 0xfc) | 2;
-    return mac;
-}
-
-static struct bridge *
-bridge_create(struct ovs *ovs, struct row *row)
-{
-    struct bridge *bridge = NEW(struct bridge);
-    bridge->ovs = ovs;
-    bridge->row = row->uuid;
-    bridge->name = mem_text(dbrow_text(&ovs->db, row, COLUMN_Bridge_name));
-    bridge->next_ofport = 1 + ovs->salt;
-    flow_tables_init(&bridge->tables);
-    hmap_init(&bridge->ports);
-    ovs_list_init(&bridge->sessions);
-    ovs_list_push_back(&ovs->bridges, &bridge->list_node);
-
-    const char *given = dbrow_map_text(
-        &ovs->db, row, COLUMN_Bridge_other_config, "datapath-id");
-    const char *hwaddr =
-        dbrow_map_text(&ovs->db, row, COLUMN_Bridge_other_config, "hwaddr");
-    struct eth_addr mac = mac_from_name(ovs->name, bridge->name);
-    if (hwaddr) {
-        mac_from_text(hwaddr, &mac);
-    }
-    for (int i = 0; i < 6; i++) {
-        bridge->datapath_id = bridge->datapath_id << 8 | mac.ea[i];
-    }
-    if (given) {
-        bridge->datapath_id = strtoull(given, NULL, 16);
-    }
-    char text[17];
-    snprintf(text, sizeof text, "%016" PRIx64, bridge->datapath_id);
-    dbrow_set_text(&ovs->db, row, COLUMN_Bridge_datapath_id, text);
-    dbrow_set_text(&ovs->db, row, COLUMN_Bridge_datapath_version, "3.1.0");
-    return bridge;
-}
-
-static void
-bridge_port_destroy(struct bridge *bridge, struct bridge_port *port)
-{
-    hmap_remove(&bridge->ports, &port->node);
-    free(port->name);
-    free(port);
-}
-
-static void
-bridge_destroy(struct bridge *bridge)
-{
-    struct openflow_session *session;
-    LIST_FOR_EACH_SAFE (session, list_node, &bridge->sessions) {
-        openflow_session_destroy(session);
-    }
-    struct bridge_port *port;
-    HMAP_FOR_EACH_SAFE (port, node, &bridge->ports) {
-        bridge_port_destroy(bridge, port);
-    }
-    hmap_destroy(&bridge->ports);
-    flow_tables_uninit(&bridge->tables);
-    ovs_list_remove(&bridge->list_node);
-    free(bridge->name);
-    free(bridge);
-}
-
-/* Ports. */
-
-static struct bridge_port *
-bridge_port_find(const struct bridge *bridge, const struct uuid *interface)
-{
-    struct bridge_port *port;
-    HMAP_FOR_EACH_WITH_HASH (port, node, uid_hash(interface), &bridge->ports) {
-        if (uid_equals(&port->interface, interface)) {
-            return port;
-        }
-    }
-    return NULL;
-}
-
-static bool
-ofport_is_free(const struct bridge *bridge, const uint8_t *used, int64_t n)
-{
-    return n > 0 && n < N_OFPORTS && !(used[n / 8] & 1 << n % 8);
-}
-
-/* As iface_pick_ofport(): the one asked for, else the one it had, else the
- * next. */
-static uint32_t
-pick_ofport(struct bridge *bridge, const struct row *interface,
-            const uint8_t *used)
-{
-    const struct ovsdb *db = &bridge->ovs->db;
-    int64_t wanted =
-        dbrow_int(db, interface, COLUMN_Interface_ofport_request, 0);
-    int64_t had = dbrow_int(db, interface, COLUMN_Interface_ofport, 0);
-    if (!strcmp(dbrow_text(db, interface, COLUMN_Interface_name),
-                bridge->name)) {
-        return OFPORT_LOCAL;
-    } else if (ofport_is_free(bridge, used, wanted)) {
-        return wanted;
-    } else if (ofport_is_free(bridge, used, had)) {
-        return had;
-    }
-    while (!ofport_is_free(bridge, used, bridge->next_ofport)) {
-        bridge->next_ofport = bridge->next_ofport % (N_OFPORTS - 1) + 1;
-    }
-    return bridge->next_ofport;
-}
-
-/* Why an interface cannot be opened, or null. */
-static const char *
-interface_problem(const struct ovs *ovs, const struct row *interface)
-{
-    const char *type = dbrow_text(&ovs->db, interface, COLUMN_Interface_type);
-    const char *name = dbrow_text(&ovs->db, interface, COLUMN_Interface_name);
-    AUTO(json) *atom = json_string_create(*type ? type : "system");
-    const struct json *types =
-        dbrow_get(&ovs->db, root_row(ovs), COLUMN_Open_vSwitch_iface_types);
-    if (value_find(types, atom) == SIZE_MAX) {
-        return "could not open network device (unknown type)";
-    }
-    return (text_starts_with(name, "missing")
-                ? "could not open network device (No such device)"
-                : NULL);
-}
-
-static void
-interface_fail(struct ovs *ovs, struct row *row, const char *problem)
-{
-    dbrow_set_int(&ovs->db, row, COLUMN_Interface_ofport, -1);
-    dbrow_set_text(&ovs->db, row, COLUMN_Interface_error, problem);
-}
-
-static void
-interface_open(struct bridge *bridge, struct row *row, uint8_t *used)
-{
-    struct ovs *ovs = bridge->ovs;
-    struct bridge_port *port = NEW(struct bridge_port);
-    port->interface = row->uuid;
-    port->name = mem_text(dbrow_text(&ovs->db, row, COLUMN_Interface_name));
-    port->mac = mac_from_name(ovs->name, port->name);
-    port->ofport = pick_ofport(bridge, row, used);
-    port->marked = true;
-    used[port->ofport / 8] |= 1 << port->ofport % 8;
-    hmap_insert(&bridge->ports, &port->node, uid_hash(&row->uuid));
-
-    char mac[MAC_LENGTH + 1];
-    mac_to_text(port->mac, mac);
-    dbrow_set_int(&ovs->db, row, COLUMN_Interface_ofport, port->ofport);
-    dbrow_set_text(&ovs->db, row, COLUMN_Interface_mac_in_use, mac);
-    dbrow_set_text(&ovs->db, row, COLUMN_Interface_admin_state, "up");
-    dbrow_set_text(&ovs->db, row, COLUMN_Interface_link_state, "up");
-    const char *type = dbrow_text(&ovs->db, row, COLUMN_Interface_type);
-    if (!*type || !strcmp(type, "internal")) { /* Tunnels have none. */
-        dbrow_set_int(&ovs->db, row, COLUMN_Interface_mtu, 1500);
-    }
-    openflow_port_status(bridge, port, true);
-}
-
-static void
-reconfigure_interface(struct bridge *bridge, struct row *row, uint8_t *used)
-{
-    struct bridge_port *port = bridge_port_find(bridge, &row->uuid);
-    const char *problem = interface_problem(bridge->ovs, row);
-    if (problem) {
-        interface_fail(bridge->ovs, row, problem);
-    } else if (port) {
-        port->marked = true;
-    } else {
-        interface_open(bridge, row, used);
-    }
-}
-
-static void
-reconfigure_ports(struct bridge *bridge, struct row *row)
-{
-    const struct ovsdb *db = &bridge->ovs->db;
-    uint8_t *used = mem_zalloc(65536 / 8);
-    struct bridge_port *port;
-    HMAP_FOR_EACH (port, node, &bridge->ports) {
-        port->marked = false;
-        used[port->ofport / 8] |= 1 << port->ofport % 8;
-    }
-    struct row *port_row, *interface;
-    for (size_t i = 0;
-         (port_row = dbrow_next_ref(db, row, COLUMN_Bridge_ports, &i));) {
-        for (size_t j = 0; (interface = dbrow_next_ref(
-                                db, port_row, COLUMN_Port_interfaces, &j));) {
-            reconfigure_interface(bridge, interface, used);
-        }
-    }
-    HMAP_FOR_EACH_SAFE (port, node, &bridge->ports) {
-        if (!port->marked) {
-            openflow_port_status(bridge, port, false);
-            bridge_port_destroy(bridge, port);
-        }
-    }
-    free(used);
-}
-
-/* Controllers. */
-
-static bool
-bridge_has_controller(const struct bridge *bridge, const struct row *row,
-                      const struct openflow_session *session)
-{
-    const struct ovsdb *db = &bridge->ovs->db;
-    struct row *controller;
-    for (size_t i = 0; (controller = dbrow_next_ref(
-                            db, row, COLUMN_Bridge_controller, &i));) {
-        if (uid_equals(&controller->uuid, &session->controller) &&
-            !strcmp(dbrow_text(db, controller, COLUMN_Controller_target),
-                    session->target)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-bridge_has_session(const struct bridge *bridge, const struct uuid *controller)
-{
-    const struct openflow_session *session;
-    LIST_FOR_EACH (session, list_node, &bridge->sessions) {
-        if (session->target && uid_equals(&session->controller, controller)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void
-reconfigure_controllers(struct bridge *bridge, const struct row *row)
-{
-    const struct ovsdb *db = &bridge->ovs->db;
-    struct openflow_session *session;
-    LIST_FOR_EACH_SAFE (session, list_node, &bridge->sessions) {
-        if (session->target && !bridge_has_controller(bridge, row, session)) {
-            openflow_session_destroy(session);
-        }
-    }
-    struct row *controller;
-    for (size_t i = 0; (controller = dbrow_next_ref(
-                            db, row, COLUMN_Bridge_controller, &i));) {
-        if (!bridge_has_session(bridge, &controller->uuid)) {
-            openflow_session_create(
-                bridge, &controller->uuid,
-                dbrow_text(db, controller, COLUMN_Controller_target), NULL);
-        }
-    }
-}
-
-/* Interfaces that were plugged before there was a br-int. */
-static void
-plug_waiting(struct ovs *ovs)
+void
+ovs_plug_waiting(struct ovs *ovs)
 {
     struct shash waiting;
     struct shash_node *node;
@@ -461,45 +165,6 @@ plug_waiting(struct ovs *ovs)
         ovs_plug(ovs, node->name, node->data);
     }
     shash_destroy_free_data(&waiting);
-}
-
-static void
-reconfigure_bridges(struct ovs *ovs)
-{
-    struct bridge *bridge;
-    LIST_FOR_EACH_SAFE (bridge, list_node, &ovs->bridges) {
-        struct row *row = bridge_row(ovs, bridge->name);
-        if (!row || !uid_equals(&row->uuid, &bridge->row)) {
-            bridge_destroy(bridge);
-        }
-    }
-    struct row *row;
-    for (size_t i = 0;
-         (row = dbrow_next_ref(&ovs->db, root_row(ovs),
-                               COLUMN_Open_vSwitch_bridges, &i));) {
-        const char *name = dbrow_text(&ovs->db, row, COLUMN_Bridge_name);
-        bridge = ovs_bridge_find(ovs, name);
-        if (!bridge) {
-            bridge = bridge_create(ovs, row);
-        }
-        reconfigure_ports(bridge, row);
-        reconfigure_controllers(bridge, row);
-    }
-}
-
-static void
-reconfigure(void *ovs_)
-{
-    struct ovs *ovs = ovs_;
-    ovs->vswitchd_is_down = false;
-    reconfigure_bridges(ovs);
-    struct row *root = root_row(ovs);
-    dbrow_set_int(&ovs->db, root, COLUMN_Open_vSwitch_cur_cfg,
-                  dbrow_int(&ovs->db, root, COLUMN_Open_vSwitch_next_cfg, 0));
-    commit(ovs, true);
-    if (!shash_is_empty(&ovs->waiting) && bridge_row(ovs, "br-int")) {
-        plug_waiting(ovs);
-    }
 }
 
 /* Lifecycle. */
@@ -519,8 +184,10 @@ ovs_create(struct loop *loop, const struct ovs_settings *settings)
     ovs_list_init(&ovs->bridges);
     ovs_list_init(&ovs->sessions);
     shash_init(&ovs->waiting);
+    shash_init(&ovs->plugs);
+    ovs->is_all_dirty = true;
     ovsdb_init(&ovs->db, hash64_text(settings->name, 0));
-    ovs->reconfigure = loop_timer_create(loop, reconfigure, ovs);
+    ovs->reconfigure = loop_timer_create(loop, vswitchd_reconfigure, ovs);
     ovs->retry = loop_timer_create(loop, dial_manager, ovs);
     fill_database(ovs, settings);
     ovs_set_manager(ovs, settings->manager_address, settings->manager_port);
@@ -533,10 +200,7 @@ ovs_destroy(struct ovs *ovs)
     if (!ovs) {
         return;
     }
-    struct bridge *bridge;
-    LIST_FOR_EACH_SAFE (bridge, list_node, &ovs->bridges) {
-        bridge_destroy(bridge);
-    }
+    vswitchd_stop(ovs);
     jsonrpc_destroy_all(ovs);
     listener_destroy(ovs->database_listener);
     listener_destroy(ovs->openflow_listener);
@@ -544,6 +208,8 @@ ovs_destroy(struct ovs *ovs)
     loop_timer_destroy(ovs->retry);
     ovsdb_uninit(&ovs->db);
     shash_destroy_free_data(&ovs->waiting);
+    shash_destroy_free_data(&ovs->plugs);
+    free(ovs->dirty);
     free(ovs->manager_address);
     free(ovs->last_error);
     free(ovs->name);
@@ -562,11 +228,15 @@ ovs_name(const struct ovs *ovs)
 static struct row *
 port_row_find(const struct ovs *ovs, const char *name)
 {
-    struct row *bridge = bridge_row(ovs, "br-int");
+    const struct uuid *plug = shash_find_data(&ovs->plugs, name);
+    if (plug) {
+        return dbrow_find(&ovs->db, TABLE_Port, plug);
+    }
+    struct row *bridge = vswitchd_bridge_row(ovs, "br-int");
     struct row *port;
-    for (size_t i = 0;
-         bridge &&
-         (port = dbrow_next_ref(&ovs->db, bridge, COLUMN_Bridge_ports, &i));) {
+    for (size_t i = 0; bridge
+                       && (port = dbrow_next_ref(&ovs->db, bridge,
+                                                 COLUMN_Bridge_ports, &i));) {
         if (!strcmp(dbrow_text(&ovs->db, port, COLUMN_Port_name), name)) {
             return port;
         }
@@ -578,12 +248,12 @@ void
 ovs_plug(struct ovs *ovs, const char *ifname, const char *iface_id)
 {
     struct ovsdb *db = &ovs->db;
-    struct row *bridge = bridge_row(ovs, "br-int");
+    struct row *bridge = vswitchd_bridge_row(ovs, "br-int");
     if (!bridge) {
         free(shash_find_and_delete(&ovs->waiting, ifname));
         shash_add(&ovs->waiting, ifname, mem_text(iface_id));
         return;
-    } else if (port_row_find(ovs, ifname)) {
+    } else if (shash_find(&ovs->plugs, ifname)) {
         ovs_unplug(ovs, ifname);
     }
     struct row *interface = dbrow_insert(db, TABLE_Interface, NULL);
@@ -596,7 +266,8 @@ ovs_plug(struct ovs *ovs, const char *ifname, const char *iface_id)
     dbrow_set_text(db, port, COLUMN_Port_name, ifname);
     dbrow_add_ref(db, port, COLUMN_Port_interfaces, interface);
     dbrow_add_ref(db, bridge, COLUMN_Bridge_ports, port);
-    commit(ovs, false);
+    shash_add(&ovs->plugs, ifname, mem_clone(&port->uuid, sizeof port->uuid));
+    ovs_commit_own(ovs, false);
 }
 
 void
@@ -604,10 +275,11 @@ ovs_unplug(struct ovs *ovs, const char *ifname)
 {
     struct row *port = port_row_find(ovs, ifname);
     free(shash_find_and_delete(&ovs->waiting, ifname));
+    free(shash_find_and_delete(&ovs->plugs, ifname));
     if (port) {
-        dbrow_remove_ref(&ovs->db, bridge_row(ovs, "br-int"),
+        dbrow_remove_ref(&ovs->db, vswitchd_bridge_row(ovs, "br-int"),
                          COLUMN_Bridge_ports, port);
-        commit(ovs, false);
+        ovs_commit_own(ovs, false);
     }
 }
 
@@ -625,10 +297,7 @@ forget_ofports(struct ovs *ovs)
 void
 ovs_restart_vswitchd(struct ovs *ovs, bool renumber)
 {
-    struct bridge *bridge;
-    LIST_FOR_EACH_SAFE (bridge, list_node, &ovs->bridges) {
-        bridge_destroy(bridge);
-    }
+    vswitchd_stop(ovs);
     struct row *row;
     HMAP_FOR_EACH (row, node, &ovs->db.rows[TABLE_Controller]) {
         dbrow_set_bool(&ovs->db, row, COLUMN_Controller_is_connected, false);
@@ -636,8 +305,9 @@ ovs_restart_vswitchd(struct ovs *ovs, bool renumber)
     if (renumber) {
         forget_ofports(ovs);
     }
-    commit(ovs, true);
+    ovs_commit_own(ovs, true);
     ovs->vswitchd_is_down = true;
+    ovs->is_all_dirty = true;
     loop_timer_set(ovs->reconfigure, 100000);
 }
 
@@ -697,9 +367,9 @@ ovs_stall(struct ovs *ovs, bool stalled)
 static void
 set_other_config(struct ovs *ovs, const char *key, const char *value)
 {
-    dbrow_set_map(&ovs->db, root_row(ovs), COLUMN_Open_vSwitch_other_config,
-                  key, value);
-    commit(ovs, false);
+    dbrow_set_map(&ovs->db, ovs_root_row(ovs),
+                  COLUMN_Open_vSwitch_other_config, key, value);
+    ovs_commit_own(ovs, false);
 }
 
 void
@@ -730,7 +400,7 @@ ovs_add_foreign_flow(struct ovs *ovs, uint64_t cookie, uint16_t priority)
         return;
     }
     match_init_catchall(&match);
-    match_set_in_port(&match, port_from_int(N_OFPORTS - 1));
+    match_set_in_port(&match, port_from_int(MAX_OFPORT));
     struct ofputil_flow_mod fm = {
         .priority = priority,
         .new_cookie = to_be64(cookie),
@@ -909,23 +579,24 @@ ovs_for_each_bucket(const struct ovs *ovs,
 bool
 ovs_has_bridge(const struct ovs *ovs)
 {
-    return bridge_row(ovs, "br-int") != NULL;
+    return vswitchd_bridge_row(ovs, "br-int") != NULL;
 }
 
 size_t
 ovs_n_interfaces(const struct ovs *ovs, const char *type)
 {
     const struct ovsdb *db = &ovs->db;
-    struct row *bridge = bridge_row(ovs, "br-int");
+    struct row *bridge = vswitchd_bridge_row(ovs, "br-int");
     struct row *port, *interface;
     size_t n = 0;
-    for (size_t i = 0; bridge && (port = dbrow_next_ref(
-                                      db, bridge, COLUMN_Bridge_ports, &i));) {
+    for (size_t i = 0;
+         bridge
+         && (port = dbrow_next_ref(db, bridge, COLUMN_Bridge_ports, &i));) {
         for (size_t j = 0; (interface = dbrow_next_ref(
                                 db, port, COLUMN_Port_interfaces, &j));) {
-            n += !type ||
-                 !strcmp(dbrow_text(db, interface, COLUMN_Interface_type),
-                         type);
+            n += !type
+                 || !strcmp(dbrow_text(db, interface, COLUMN_Interface_type),
+                            type);
         }
     }
     return n;

@@ -17,8 +17,9 @@
 
 #include <cmocka.h>
 
-#include "cloud.h"
 #include "openvswitch/vlog.h"
+
+#include "cloud.h"
 
 #define QUIET_US (300 * SECOND)
 
@@ -549,10 +550,29 @@ random_daemon_trouble(struct cloud *cloud)
     }
 }
 
+/* Networks differ: near and far, and some cut everything to pieces. */
+static void
+random_network_quality(struct cloud *cloud)
+{
+    if (sim_chance(cloud->loop, 30)) {
+        sim_set_splitting(cloud->loop, 100);
+    }
+    if (sim_chance(cloud->loop, 30)) {
+        sim_set_latency(cloud->loop, 1000, 80000);
+    }
+    if (sim_chance(cloud->loop, 30)) {
+        sim_set_window(cloud->loop, 4096);
+    }
+    if (sim_chance(cloud->loop, 30)) {
+        sim_set_work_time(cloud->loop, 1000, 300000);
+    }
+}
+
 static void
 live_randomly(uint64_t seed)
 {
     AUTO(cloud) *cloud = started_cloud(seed);
+    random_network_quality(cloud);
     for (int i = 0; i < 250; i++) {
         uint64_t what = sim_random(cloud->loop, 0, 99);
         if (what < 50) {

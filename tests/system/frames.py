@@ -43,7 +43,8 @@ def arp(sender_mac, sender_ip, target_ip, operation=1,
         + ip(sender_ip) + mac(target_mac) + ip(target_ip))
 
 
-def udp(source, target, source_ip, target_ip, payload, port=5000):
+def udp(source, target, source_ip, target_ip, payload, source_port=5000,
+        target_port=5000):
     """IPv4 or IPv6, by the form of the addresses."""
     length = 8 + len(payload)
     v6 = ":" in source_ip
@@ -53,9 +54,10 @@ def udp(source, target, source_ip, target_ip, payload, port=5000):
     else:
         pseudo = ip(source_ip) + ip(target_ip) + struct.pack(
             "!xBH", socket.IPPROTO_UDP, length)
-    header = struct.pack("!HHHH", port, port, length, 0)
+    header = struct.pack("!HHHH", source_port, target_port, length, 0)
     value = checksum(pseudo + header + payload) or 0xffff
-    datagram = struct.pack("!HHHH", port, port, length, value) + payload
+    datagram = struct.pack("!HHHH", source_port, target_port, length,
+                           value) + payload
     if v6:
         packet = struct.pack("!IHBB", 6 << 28, length, socket.IPPROTO_UDP,
                              64) + ip(source_ip) + ip(target_ip)

@@ -61,7 +61,7 @@ def test_rules_and_explain(site, pair):
     assert "segment" in text and "host" in text, text
     segment = "segment:" + pair[0].port["network_id"]
     assert pair[1].mac in weft(site, "rules", segment)
-    assert "n_packets" in weft(site, "rules", "hv1", "--live")
+    assert "packets" in weft(site, "rules", "hv1", "--live")
     text = weft(site, "explain", "first")
     assert "ACTIVE" in text and "hv1" in text, text
     site.hosts[0].unplug(pair[0])

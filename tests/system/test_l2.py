@@ -269,9 +269,7 @@ def test_arp_and_nd_spoofing_is_blocked(site, network):
 
 def test_link_local_is_the_machines_own(site, network):
     one, two = network.vm(1, 11), network.vm(2, 12)
-    first = bytes(mac(one.mac))
-    own = "fe80::%02x%02x:%02xff:fe%02x:%02x%02x" % (
-        first[0] ^ 2, *first[1:])
+    own = one.link_local()
     mark = b"link local"
     target = "ff02::1"
     assert says(site, one, two, udp(one.mac, "33:33:00:00:00:01", own, target,
@@ -523,3 +521,114 @@ def test_wire_is_quiet(site):
     with wire_of(site) as wire:
         Network(site, 7501).vm(1, 11)
         assert not [f for f in wire.frames() if inner(f)]
+
+
+# Changes that Neutron allows while ports are wired.
+
+def test_segmentation_id_change(site, network):
+    one, two = network.vm(1, 11), network.vm(2, 12)
+    assert one.reaches(two.four)
+    body = {key: value for key, value in network.body.items()
+            if key not in ("id", "tenant_id", "project_id", "status",
+                           "subnets")}
+    site.cloud.update("network", network.body["id"],
+                      {**body, "provider:segmentation_id": 7999})
+    site.settle()
+    with underlay(site, 1) as wire:
+        assert one.reaches(two.four) and one.reaches(two.six)
+        used = {found[0] for found in map(inner, wire.frames()) if found}
+    assert used == {7999}
+
+
+def test_mac_change(site, network):
+    one, two = network.vm(1, 11), network.vm(2, 12)
+    assert two.reaches(one.four)
+    new = site.next_mac()
+    one.port = site.cloud.update_port(one.port, mac_address=new)
+    site.settle()
+    one.set_mac(new)
+    one.add_address(one.six + "/64")
+    for vm in (one, two):
+        vm.forget_neighbours()
+    assert two.reaches(one.four) and two.reaches(one.six)
+
+
+def test_what_a_new_machine_must_send(site, network):
+    """A machine without an address yet asks for one, and makes sure that its
+    own is nobody else's; it is not a DHCP server."""
+    one, two = network.vm(1, 11), network.vm(2, 12)
+    discover, probe = b"DHCPDISCOVER", b"a router solicitation"
+    offer = b"DHCPOFFER of a rogue"
+    with two.sniff() as sniffer:
+        one.send(udp(one.mac, BROADCAST, "0.0.0.0", "255.255.255.255",
+                     discover, source_port=68, target_port=67),
+                 udp(one.mac, "33:33:00:01:00:02", one.link_local(),
+                     "ff02::1:2", probe, source_port=546, target_port=547),
+                 arp(one.mac, "0.0.0.0", one.four))
+        got = []
+        wait_until(lambda: got.extend(sniffer.frames("in"))
+                   or (marked(got, discover) and marked(got, probe)),
+                   "not both arrived")
+    assert not says(site, one, two,
+                    udp(one.mac, BROADCAST, one.four, "255.255.255.255",
+                        offer, source_port=67, target_port=68), mark=offer)
+
+
+def test_guarded_until_it_is_known(site, network):
+    """A port that is plugged but unknown says nothing to anybody."""
+    two = network.vm(2, 12)
+    vm = site.hosts[0].add_vm(
+        site.next_name(), ALIEN, ["10.0.0.66/24"],
+        iface_id="11111111-2222-4333-8444-%012x" % site.n_names)
+    site.settle()
+    with two.sniff() as sniffer:
+        vm.send(arp(ALIEN, "10.0.0.66", two.four))
+        assert not vm.ping(two.four, seconds=0.3)
+        assert not [f for f in sniffer.frames("in")
+                    if f[6:12] == mac(ALIEN)]
+
+
+# What a host may lack.
+
+def test_host_without_tunnel_address(site, network):
+    """It is told, by the host and by the port; and mended while running."""
+    host = site.hosts[0]
+    host.vsctl("remove", "Open_vSwitch", ".", "other_config", "local_ip")
+    try:
+        wait_until(lambda: any("local_ip" in lack for lack in
+                               site.weftd.hosts()["hv1"]["lacks"]),
+                   lambda: site.weftd.hosts()["hv1"])
+        two = network.vm(2, 12)
+        one = network.vm(1, 11, wait=False)
+        assert not one.ping(two.four, seconds=0.3)
+        wait_until(lambda: "local_ip" in site.weftd.weft(
+            "explain", one.port["id"]),
+            lambda: site.weftd.weft("explain", one.port["id"]))
+    finally:
+        host.vsctl("set", "Open_vSwitch", ".",
+                   "other_config:local_ip=" + host.address)
+    wait_until(lambda: not site.weftd.hosts()["hv1"]["lacks"],
+               lambda: site.weftd.hosts()["hv1"])
+    site.wait_active(one)
+    assert one.reaches(two.four)
+
+
+def test_provider_mapping_change(site):
+    """Mappings are taken away and given back while ports use them."""
+    network = Network(site, 123, "vlan", physnet=PHYSNET)
+    one, two = network.vm(1, 11), network.vm(2, 12)
+    assert one.reaches(two.four)
+    host = site.hosts[0]
+    host.vsctl("remove", "Open_vSwitch", ".", "other_config",
+               "provider_mappings")
+    try:
+        wait_until(lambda: not one.ping(two.four, seconds=0.2),
+                   "still reaches")
+        wait_until(lambda: PHYSNET in site.weftd.weft(
+            "explain", one.port["id"]),
+            lambda: site.weftd.weft("explain", one.port["id"]))
+    finally:
+        host.vsctl("set", "Open_vSwitch", ".",
+                   f"other_config:provider_mappings={PHYSNET}:eth1")
+    assert one.reaches(two.four, seconds=10)
+    site.settle()

@@ -355,10 +355,12 @@ def test_first_start_shows_the_password_once(directory):
     weftd = Weftd(directory / "state",
                   {"northbound.development": "false"})
     with weftd:
-        shown = re.findall(r"password (\S+)", weftd.output)
+        shown = re.findall(r"admin, password (\S+)", weftd.output)
         assert len(shown) == 1
-        assert weftd.request("GET", "/weft/v1/status")[0] == 401
         url = f"{weftd.url}/weft/v1/status"
+        wrong = subprocess.run(["curl", "-sf", "-u", "admin:wrong", url],
+                               check=False)
+        assert wrong.returncode == 22
         good = subprocess.run(["curl", "-sf", "-u", f"admin:{shown[0]}", url],
                               capture_output=True, check=True)
         assert b'"ready":true' in good.stdout
@@ -366,7 +368,7 @@ def test_first_start_shows_the_password_once(directory):
         assert not any(shown[0].encode() in p.read_bytes() for p in files)
         weftd.stop()
         weftd.start()
-        assert len(re.findall("password", weftd.output)) == 2, weftd.output
+        assert weftd.output.count("first start") == 1, weftd.output
 
         set_ = subprocess.run(weftd.command("--set-password", "operator"),
                               input="tr0ub4dor\n", text=True, check=True)
@@ -470,3 +472,29 @@ def test_notifies_the_service_manager(directory, monkeypatch):
             assert manager.recv(100) == b"READY=1"
             weftd.stop()
             assert manager.recv(100) == b"STOPPING=1"
+
+
+@needs_root
+def test_root_leaves_files_to_the_daemons_user(directory):
+    """What root does to a stopped daemon does not lock its user out."""
+    state = directory / "state"
+    state.mkdir()
+    os.chown(state, 65534, 65534)
+    weftd = Weftd(state)
+    subprocess.run(weftd.command("--set-password", "operator"),
+                   input="tr0ub4dor\n", text=True, check=True)
+    weftd.prefix = ["setpriv", "--reuid=65534", "--regid=65534",
+                    "--clear-groups"]
+    with weftd:
+        assert create(weftd, 1) == 201
+        status, _ = weftd.request("POST", "/weft/v1/backup",
+                                  {"path": str(state / "backup")})
+        assert status == 200
+        weftd.stop()
+        prefix, weftd.prefix = weftd.prefix, []
+        subprocess.run(weftd.command("--restore", str(state / "backup")),
+                       check=True)
+        weftd.prefix = prefix
+        weftd.start()
+        assert len(names(weftd)) == 1
+        assert create(weftd, 2) == 201

@@ -137,7 +137,11 @@ class Weftd:
         """Starts, expects it to end by itself, and returns what it says."""
         before = len(self.output)
         self.spawn()
-        status = self.process.wait(timeout)
+        try:
+            status = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill9()
+            raise AssertionError("weftd runs:\n" + self.output) from None
         self._ended()
         assert status == 1, (status, self.output)
         return self.output[before:]

@@ -68,22 +68,21 @@ static void
 test_values(void **state)
 {
     AUTO(config) *config = config_create();
-    parse(config,
-          "\xef\xbb\xbf# A comment.\n"
-          "[northbound]\r\n"
-          "  ports = 80,443 ; here, too\n"
-          "compat=opendaylight\n"
-          "development = Yes\n"
-          "max_body = 2 kib\n"
-          "tls_key =\n"
-          "\n"
-          "[switches]\n"
-          "active = tcp:10.0.0.1:6640,\n"
-          "  ssl:[fd00::1]:6640\n"
-          "\ttcp:10.0.0.3:6640\n"
-          "ovsdb_port = 0\n"
-          "[daemon]\n"
-          "log_level = warn, store:dbg");
+    parse(config, "\xef\xbb\xbf# A comment.\n"
+                  "[northbound]\r\n"
+                  "  ports = 80,443 ; here, too\n"
+                  "compat=opendaylight\n"
+                  "development = Yes\n"
+                  "max_body = 2 kib\n"
+                  "tls_key =\n"
+                  "\n"
+                  "[switches]\n"
+                  "active = tcp:10.0.0.1:6640,\n"
+                  "  ssl:[fd00::1]:6640 ; and here\n"
+                  "\ttcp:10.0.0.3:6640\n"
+                  "ovsdb_port = 0\n"
+                  "[daemon]\n"
+                  "log_level = warn, store:dbg");
     assert_int_equal(config->northbound.ports.items[0], 80);
     assert_string_equal(config->northbound.compat, "opendaylight");
     assert_true(config->northbound.development);
@@ -139,7 +138,8 @@ static void
 test_set_refusals(void **state)
 {
     static const char *const bad[] = {
-        "", "daemon", "daemon.user", "=", "a.b=c", "daemon.=x",
+        "",        "daemon",     "daemon.user",
+        "=",       "a.b=c",      "daemon.=x",
         ".user=x", "daemon=x.y", "fabric.underlay_mtu=1",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -203,9 +203,8 @@ test_round_trip(void **state)
     assert_null(config_restart_options(a, b));
     AUTO(config) *c = config_create();
     AUTO_TEXT *options = config_restart_options(a, c);
-    assert_string_equal(options,
-                        "daemon.user, northbound.ports, "
-                        "northbound.max_header");
+    assert_string_equal(options, "daemon.user, northbound.ports, "
+                                 "northbound.max_header");
 }
 
 /* Compares 'text' with a file of the source tree. */
@@ -233,7 +232,8 @@ check_pinned(const char *name, const char *text)
     fclose(file);
     if (strcmp(ds_cstr(&pinned), text)) {
         fail_msg("%s is not what src/options.def says; UPDATE=1 in the "
-                 "environment of this test rewrites it", name);
+                 "environment of this test rewrites it",
+                 name);
     }
 }
 
@@ -251,14 +251,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_set_refusals),
-        cmocka_unit_test(test_check),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_pinned),
+        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_values),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_set_refusals),
+        cmocka_unit_test(test_check),      cmocka_unit_test(test_files),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

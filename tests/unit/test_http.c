@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,10 +23,10 @@
 
 #include <cmocka.h>
 
-#define BASE "/controller/nb/v2/neutron/"
+#define BASE  "/controller/nb/v2/neutron/"
 #define ID(N) "00000000-0000-4000-8000-00000000000" #N
-#define NET1 "{\"network\":{\"id\":\"" ID(1) "\",\"name\":\"one\"}}"
-#define AUTH "Authorization: Basic YWRtaW46YWRtaW4=\r\n"
+#define NET1  "{\"network\":{\"id\":\"" ID(1) "\",\"name\":\"one\"}}"
+#define AUTH  "Authorization: Basic YWRtaW46YWRtaW4=\r\n"
 
 bool
 fabric_is_wired(const struct fabric *fabric, const struct uuid *id)
@@ -214,16 +215,17 @@ start(struct fixture *f)
 /* The client.  Asserts of cmocka are for the main thread only. */
 
 #define CHECK(F, CONDITION)                                                   \
-    ((CONDITION) ? (void) 0                                                   \
-     : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #CONDITION),       \
-        (void) (F)->failures++))
+    ((CONDITION)                                                              \
+         ? (void) 0                                                           \
+         : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #CONDITION),   \
+            (void) (F)->failures++))
 
 struct client {
     int fd;
     char buf[200000];
-    size_t n;                   /* Bytes read and not used. */
+    size_t n; /* Bytes read and not used. */
     int status;
-    char *head;                 /* Of the last answer. */
+    char *head; /* Of the last answer. */
     char *body;
 };
 
@@ -355,8 +357,8 @@ client_request(struct client *c, const char *method, const char *target,
                const char *headers, const char *body)
 {
     AUTO_TEXT *text = mem_textf(
-        "%s %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n%s",
-        method, target, headers, body ? strlen(body) : 0, body ? body : "");
+        "%s %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n%s", method,
+        target, headers, body ? strlen(body) : 0, body ? body : "");
     client_send(c, text);
 }
 
@@ -380,9 +382,10 @@ client_verbs(struct fixture *f)
     CHECK(f, strstr(c->body, "\"one\""));
     CHECK(f, strstr(c->head, "application/json"));
     CHECK(f, client_ask(c, "PUT", BASE "networks/" ID(1),
-                        "{\"network\":{\"name\":\"two\"}}") == 200);
-    CHECK(f, client_ask(c, "GET", BASE "networks/" ID(1) "?fields=name",
-                        NULL) == 200);
+                        "{\"network\":{\"name\":\"two\"}}")
+                 == 200);
+    CHECK(f, client_ask(c, "GET", BASE "networks/" ID(1) "?fields=name", NULL)
+                 == 200);
     CHECK(f, !strcmp(c->body, "{\"network\":{\"name\":\"two\"}}"));
     CHECK(f, client_ask(c, "HEAD", BASE "networks", NULL) == 200);
     CHECK(f, client_ask(c, "GET", BASE "networks?name=t%77o&x", NULL) == 200);
@@ -455,7 +458,7 @@ client_limits(struct fixture *f)
 
     /* In pieces, of a size not told before. */
     client_send(c, "POST " BASE "networks HTTP/1.1\r\nHost: h\r\n" AUTH
-                "Transfer-Encoding: chunked\r\n\r\n");
+                   "Transfer-Encoding: chunked\r\n\r\n");
     client_send(c, "10\r\n{\"network\":{\"id\"\r\n");
     client_send(c, "2b\r\n:\"" ID(2) "\"}}xx\r\n0\r\n\r\n");
     CHECK(f, client_receive(c, true) == 201);
@@ -478,7 +481,7 @@ client_limits(struct fixture *f)
     /* A client that stalls holds up nobody. */
     struct client *slow = client_open(f->port);
     client_send(slow, "POST " BASE "networks HTTP/1.1\r\nHost: h\r\n" AUTH
-                "Content-Length: 100\r\n\r\n{");
+                      "Content-Length: 100\r\n\r\n{");
     c = client_open(f->port);
     CHECK(f, client_ask(c, "GET", BASE "networks", NULL) == 200);
     client_close(c);
@@ -505,15 +508,15 @@ client_users(struct fixture *f)
     CHECK(f, client_receive(c, true) == 200);
     CHECK(f, strstr(c->head, "JSESSIONIDSSO="));
     const char *cookie = strstr(c->head, "JSESSIONID=");
-    AUTO_TEXT *header = mem_textf("Cookie: a=b; %.43s; c=d\r\n",
-                                  cookie ? cookie : "");
+    AUTO_TEXT *header =
+        mem_textf("Cookie: a=b; %.43s; c=d\r\n", cookie ? cookie : "");
     client_request(c, "GET", BASE "networks", header, NULL);
     CHECK(f, client_receive(c, true) == 200);
 
     /* Refused before the body is there. */
     client_send(c, "POST " BASE "networks HTTP/1.1\r\nHost: h\r\n"
-                "Authorization: Basic Ym9iOndyb25n\r\n"
-                "Content-Length: 10\r\n\r\n");
+                   "Authorization: Basic Ym9iOndyb25n\r\n"
+                   "Content-Length: 10\r\n\r\n");
     CHECK(f, client_receive(c, true) == 401);
     client_close(c);
 }
@@ -577,8 +580,7 @@ static void
 client_events(struct fixture *f)
 {
     struct client *listener = client_open(f->port);
-    client_request(listener, "GET", "/weft/v1/events?kind=object", AUTH,
-                   NULL);
+    client_request(listener, "GET", "/weft/v1/events?kind=object", AUTH, NULL);
     CHECK(f, client_receive(listener, false) == 200);
     CHECK(f, strstr(listener->head, "text/event-stream"));
     CHECK(f, client_read_until(listener, "retry: "));
@@ -634,8 +636,8 @@ client_websocket(struct fixture *f)
     path[strcspn(path, "\r")] = '\0';
 
     /* No password; the token in the path is enough. */
-    AUTO_TEXT *upgrade = mem_textf("GET %s HTTP/1.1\r\nHost: h\r\n" HANDSHAKE
-                                   "\r\n", path);
+    AUTO_TEXT *upgrade =
+        mem_textf("GET %s HTTP/1.1\r\nHost: h\r\n" HANDSHAKE "\r\n", path);
     client_send(c, upgrade);
     CHECK(f, client_receive(c, false) == 101);
     /* RFC 6455 section 1.3 gives this pair as its example. */
@@ -662,8 +664,8 @@ client_drained(struct fixture *f)
     CHECK(f, client_receive(c, true) == 200);
     AUTO_TEXT *path = mem_text(strstr(c->head, "//h/") + 3);
     path[strcspn(path, "\r")] = '\0';
-    AUTO_TEXT *upgrade = mem_textf("GET %s HTTP/1.1\r\nHost: h\r\n" HANDSHAKE
-                                   "\r\n", path);
+    AUTO_TEXT *upgrade =
+        mem_textf("GET %s HTTP/1.1\r\nHost: h\r\n" HANDSHAKE "\r\n", path);
     client_send(c, upgrade);
     CHECK(f, client_receive(c, false) == 101);
 
@@ -672,7 +674,7 @@ client_drained(struct fixture *f)
     client_request(writer, "POST", BASE "networks", AUTH, NET1);
     client_request(writer, "GET", BASE "networks", AUTH, NULL);
     while (!ovs_list_size(&f->store.parked)) {
-        usleep(1000);
+        sched_yield();
     }
     f->done = true;
     CHECK(f, client_receive(writer, true) == 201);
@@ -728,7 +730,10 @@ client_leaves(struct fixture *f)
                        i % 2 ? BASE "networks" : "/weft/v1/events", AUTH,
                        i % 2 ? NET1 : NULL);
         if (i % 4 == 0) {
-            usleep(2000);
+            /* By then the server has seen the request. */
+            struct client *other = client_open(f->port);
+            CHECK(f, client_ask(other, "GET", BASE "networks", NULL) == 200);
+            client_close(other);
         }
         client_close(c);
     }
@@ -752,13 +757,13 @@ test_leave(void **state)
     for (int i = 0; i < 20; i++) {
         loop_run_once(f->loop, 5);
     }
-    slow_store_run(&f->store);      /* Leaves the answers unsent. */
+    slow_store_run(&f->store); /* Leaves the answers unsent. */
     client_request(c, "POST", BASE "networks", AUTH, NET1);
     for (int i = 0; i < 20; i++) {
         loop_run_once(f->loop, 5);
     }
     api_destroy(f->api);
-    slow_store_run(&f->store);      /* For requests nobody waits for. */
+    slow_store_run(&f->store); /* For requests nobody waits for. */
     client_close(c);
     client_close(listener);
     f->api = api_create(f->loop, f->model, NULL, &f->settings);
@@ -841,9 +846,10 @@ client_tls(struct fixture *f)
     SSL_set_fd(ssl, c->fd);
     CHECK(f, SSL_connect(ssl) == 1);
 
-    AUTO_TEXT *text = mem_textf("POST " BASE "networks HTTP/1.1\r\nHost: h\r\n"
-                                AUTH "Content-Length: %zu\r\n\r\n" NET1,
-                                strlen(NET1));
+    AUTO_TEXT *text =
+        mem_textf("POST " BASE "networks HTTP/1.1\r\nHost: h\r\n" AUTH
+                  "Content-Length: %zu\r\n\r\n" NET1,
+                  strlen(NET1));
     CHECK(f, SSL_write(ssl, text, (int) strlen(text)) > 0);
     CHECK(f, tls_read_until(c, ssl, "}}"));
     CHECK(f, strstr(c->buf, "HTTP/1.1 201"));
@@ -857,8 +863,8 @@ client_tls(struct fixture *f)
     CHECK(f, location);
     AUTO_TEXT *path = mem_text(location ? location + 7 : "/");
     path[strcspn(path, "\r\"")] = '\0';
-    AUTO_TEXT *upgrade = mem_textf("GET %s HTTP/1.1\r\nHost: h\r\n" HANDSHAKE
-                                   "\r\n", path);
+    AUTO_TEXT *upgrade =
+        mem_textf("GET %s HTTP/1.1\r\nHost: h\r\n" HANDSHAKE "\r\n", path);
     CHECK(f, SSL_write(ssl, upgrade, (int) strlen(upgrade)) > 0);
     CHECK(f, tls_read_until(c, ssl, "\r\n\r\n"));
     CHECK(f, strstr(c->buf, "HTTP/1.1 101"));
@@ -875,7 +881,8 @@ test_tls(void **state)
     struct fixture *f = *state;
     AUTO_TEXT *command = mem_textf(
         "cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem "
-        "-out cert.pem -subj /CN=h -days 2 2>/dev/null", f->dir);
+        "-out cert.pem -subj /CN=h -days 2 2>/dev/null",
+        f->dir);
     assert_int_equal(system(command), 0);
     f->settings.tls_key = mem_textf("%s/key.pem", f->dir);
     f->settings.tls_certificate = mem_textf("%s/cert.pem", f->dir);
@@ -899,9 +906,9 @@ int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(verbs),  TEST(parallel), TEST(limits),    TEST(users),
-        TEST(local_socket), TEST(events), TEST(websocket), TEST(drain),
-        TEST(leave),  TEST(reload),   TEST(tls),
+        TEST(verbs),        TEST(parallel), TEST(limits),    TEST(users),
+        TEST(local_socket), TEST(events),   TEST(websocket), TEST(drain),
+        TEST(leave),        TEST(reload),   TEST(tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

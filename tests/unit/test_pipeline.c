@@ -226,6 +226,15 @@ test_samples_round_trip(void **state OVS_UNUSED)
     }
 }
 
+/* A switch may show us a bucket of ours that somebody emptied. */
+static void
+test_empty_bucket_has_a_cookie(void **state OVS_UNUSED)
+{
+    uint64_t cookie = bucket_cookie(group_number(0, 1), 1, NULL, 0);
+    assert_true((cookie & COOKIE_MASK) == COOKIE_TAG);
+    assert_true(cookie != bucket_cookie(group_number(0, 1), 2, NULL, 0));
+}
+
 static void
 test_old_protocols_cannot_say_it(void **state OVS_UNUSED)
 {
@@ -505,6 +514,7 @@ main(void)
         cmocka_unit_test(test_group_numbers),
         cmocka_unit_test(test_samples_to_text),
         cmocka_unit_test(test_samples_round_trip),
+        cmocka_unit_test(test_empty_bucket_has_a_cookie),
         cmocka_unit_test(test_old_protocols_cannot_say_it),
         cmocka_unit_test(test_bytes_are_ready_to_send),
         cmocka_unit_test(test_identity_and_cookie),

@@ -36,7 +36,7 @@ struct bed {
     struct model *model;
     struct store *store;
     int n_done, n_failed;
-    enum err_kind kind;         /* Of the last failure. */
+    enum err_kind kind; /* Of the last failure. */
 };
 
 static void
@@ -77,7 +77,7 @@ static int
 bed_setup(void **state)
 {
     struct bed *bed = NEW(struct bed);
-    strcpy(bed->directory, "/tmp/weft-store-XXXXXX");
+    snprintf(bed->directory, sizeof bed->directory, "/tmp/weft-store-XXXXXX");
     assert_non_null(mkdtemp(bed->directory));
     snprintf(bed->path, sizeof bed->path, "%s/weft.db", bed->directory);
     bed->loop = loop_create();
@@ -114,9 +114,9 @@ struct put {
     struct bed *bed;
     struct uuid id;
     char name[32];
-    int size;                   /* Negative: delete. */
-    bool refuse;                /* After having changed something. */
-    bool expect_absent;         /* Refuse if it is there. */
+    int size;           /* Negative: delete. */
+    bool refuse;        /* After having changed something. */
+    bool expect_absent; /* Refuse if it is there. */
 };
 
 static struct uuid
@@ -136,8 +136,8 @@ put_edit(struct txn *txn, void *put_)
     if (put->size < 0) {
         txn_delete(txn, &box_resource, &put->id);
     } else {
-        struct box *box
-            = (struct box *) (void *) entity_create(&box_resource, &put->id);
+        struct box *box =
+            (struct box *) (void *) entity_create(&box_resource, &put->id);
         box->name = mem_text(put->name);
         SET(box, box, name);
         box->size = put->size;
@@ -199,8 +199,8 @@ rumour_edit(struct txn *txn, void *text)
         txn_delete(txn, &rumour_resource, &id);
         return;
     }
-    struct rumour *rumour
-        = (struct rumour *) (void *) entity_create(&rumour_resource, &id);
+    struct rumour *rumour =
+        (struct rumour *) (void *) entity_create(&rumour_resource, &id);
     rumour->text = mem_text(text);
     SET(rumour, rumour, text);
     txn_put(txn, &rumour->entity);
@@ -210,8 +210,8 @@ static const char *
 bed_rumour(const struct bed *bed)
 {
     struct uuid id = uid_from_name("rumour", "one");
-    const struct rumour *rumour
-        = rumour_cast(model_find(bed->model, &rumour_resource, &id));
+    const struct rumour *rumour =
+        rumour_cast(model_find(bed->model, &rumour_resource, &id));
     return rumour ? rumour->text : NULL;
 }
 
@@ -262,7 +262,7 @@ test_refused_leaves_nothing(void **state)
     put->refuse = true;
     model_write(bed->model, put_edit, put_done, put);
     put = put_create(bed, 1, 3);
-    put->expect_absent = true;          /* Sees what came before it. */
+    put->expect_absent = true; /* Sees what came before it. */
     model_write(bed->model, put_edit, put_done, put);
     bed_put(bed, 4, 4);
     bed_settle(bed);
@@ -288,7 +288,7 @@ test_waiting_keep_their_order(void **state)
 {
     struct bed *bed = *state;
     bed_put(bed, 1, 0);
-    loop_run_once(bed->loop, 0);        /* Its commit is in flight. */
+    loop_run_once(bed->loop, 0); /* Its commit is in flight. */
     for (int size = 1; size <= 3000; size++) {
         bed_put(bed, 1, size);
     }
@@ -308,7 +308,7 @@ test_facts(void **state)
     for (int i = 0; i < 50; i++) {
         snprintf(text, sizeof text, "%d", i);
         model_write_facts(bed->model, rumour_edit, text);
-        assert_string_equal(bed_rumour(bed), text);     /* At once. */
+        assert_string_equal(bed_rumour(bed), text); /* At once. */
     }
     bed_settle(bed);
     assert_int_equal(bed_status(bed, "commits"), 1);
@@ -317,7 +317,7 @@ test_facts(void **state)
 
     model_write_facts(bed->model, rumour_edit, NULL);
     assert_null(bed_rumour(bed));
-    bed_reopen(bed);                    /* Closing makes it durable. */
+    bed_reopen(bed); /* Closing makes it durable. */
     assert_null(bed_rumour(bed));
     struct uuid id = uid_from_name("rumour", "one");
     assert_false(model_was_deleted(bed->model, &rumour_resource, &id));
@@ -348,14 +348,13 @@ test_facts_overtake(void **state)
     model_write_facts(bed->model, rumour_edit, text);
     bed_settle(bed);
     for (int turns = 0; turns < 3; turns++) {
-        strcpy(text, "two");
-        model_write_facts(bed->model, rumour_edit, text);
+        char two[] = "two", three[] = "three";
+        model_write_facts(bed->model, rumour_edit, two);
         model_write(bed->model, forget_edit, forget_done, bed);
         for (int i = 0; i < turns; i++) {
             loop_run_once(bed->loop, 0);
         }
-        strcpy(text, "xyz");
-        model_write_facts(bed->model, rumour_edit, text);
+        model_write_facts(bed->model, rumour_edit, three);
         bed_settle(bed);
         AUTO_TEXT *before = mem_text(bed_rumour(bed));
         bed_reopen(bed);
@@ -456,10 +455,25 @@ faulty_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *f,
             int flags, int *out_flags)
 {
     static const sqlite3_io_methods methods = {
-        1, faulty_close, faulty_read, faulty_write, faulty_truncate,
-        faulty_sync, faulty_size, faulty_lock, faulty_unlock,
-        faulty_reserved, faulty_control, faulty_sector, faulty_device,
-        NULL, NULL, NULL, NULL, NULL, NULL,
+        1,
+        faulty_close,
+        faulty_read,
+        faulty_write,
+        faulty_truncate,
+        faulty_sync,
+        faulty_size,
+        faulty_lock,
+        faulty_unlock,
+        faulty_reserved,
+        faulty_control,
+        faulty_sector,
+        faulty_device,
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        NULL,
     };
     sqlite3_vfs *real = vfs->pAppData;
     struct faulty_file *file = (void *) f;
@@ -521,7 +535,7 @@ test_failing_disk(void **state)
     BED_WAIT(bed, bed_status(bed, "failed_commits") >= 12);
     assert_false(store_is_idle(bed->store));
 
-    disk_fails = false;                 /* It heals without being asked. */
+    disk_fails = false; /* It heals without being asked. */
     BED_WAIT(bed, store_is_idle(bed->store));
     AUTO(json) *status = store_status(bed->store);
     bool writable;
@@ -553,6 +567,21 @@ test_close_with_failing_disk(void **state)
     bed->store = NULL;
     assert_int_equal(bed->n_failed, 1);
     disk_fails = false;
+}
+
+/* Nobody is promised anything by a store that is closed. */
+static void
+test_closed(void **state)
+{
+    struct bed *bed = *state;
+    store_close(STEAL(bed->store));
+    bed_put(bed, 1, 1);
+    assert_int_equal(bed->n_failed, 1);
+    assert_int_equal(bed->kind, ERR_UNAVAILABLE);
+    assert_null(bed_box(bed, 1));
+    char text[] = "late";
+    model_write_facts(bed->model, rumour_edit, text);
+    assert_string_equal(bed_rumour(bed), "late");
 }
 
 static void
@@ -636,9 +665,8 @@ static void
 expect_refusal(struct bed *bed, const char *sql, const char *says)
 {
     bed_forget_model(bed);
-    AUTO_TEXT *command
-        = mem_textf("rm -f %s*; sqlite3 %s '%s' >/dev/null", bed->path,
-                    bed->path, sql);
+    AUTO_TEXT *command = mem_textf("rm -f %s*; sqlite3 %s '%s' >/dev/null",
+                                   bed->path, bed->path, sql);
     assert_int_equal(system(command), 0);
     AUTO(err) *err = bed_try_open(bed);
     assert_non_null(err);
@@ -652,12 +680,14 @@ test_not_our_file(void **state)
 {
     struct bed *bed = *state;
     expect_refusal(bed, "CREATE TABLE t (a)", "not a store");
-    expect_refusal(bed, "PRAGMA application_id=1464157780;"
-                        "PRAGMA user_version=1000; CREATE TABLE t (a)",
+    expect_refusal(bed,
+                   "PRAGMA application_id=1464157780;"
+                   "PRAGMA user_version=1000; CREATE TABLE t (a)",
                    "newer");
     bed_forget_model(bed);
     AUTO_TEXT *command = mem_textf("rm -f %s*; echo hello hello hello hello "
-                                   "hello hello >%s", bed->path, bed->path);
+                                   "hello hello >%s",
+                                   bed->path, bed->path);
     assert_int_equal(system(command), 0);
     AUTO(err) *err = bed_try_open(bed);
     assert_int_equal(err->kind, ERR_CORRUPT);
@@ -679,8 +709,8 @@ test_unknown_resource_is_kept(void **state)
 
     bed->model = model_create();
     model_register(bed->model, &box_resource);
-    struct err *err
-        = store_open(bed->loop, bed->path, bed->model, &bed->store);
+    struct err *err =
+        store_open(bed->loop, bed->path, bed->model, &bed->store);
     assert_null(err);
     assert_int_equal(bed_status(bed, "unknown_objects"), 1);
     bed_reopen(bed);
@@ -699,9 +729,12 @@ test_migration(void **state)
         "CREATE INDEX object_by_colour ON object (colour)",
         "CREATE NONSENSE",
     };
-    struct disk_row row = { .action = DISK_PUT, .resource = "box",
-                            .id = box_id(1), .number = 7,
-                            .body = "{\"size\": 1}", .size = 11 };
+    struct disk_row row = { .action = DISK_PUT,
+                            .resource = "box",
+                            .id = box_id(1),
+                            .number = 7,
+                            .body = "{\"size\": 1}",
+                            .size = 11 };
     struct disk_format format = { steps, 1 };
     struct disk *disk;
     assert_null(disk_open(path, &format, &disk));
@@ -718,9 +751,10 @@ test_migration(void **state)
         assert_null(disk_open(path, &format, &disk));
         assert_null(disk_write(disk, &row, 1));
         disk_destroy(disk);
-        AUTO_TEXT *command = mem_textf(
-            "test \"$(sqlite3 %s 'SELECT colour, number FROM object;"
-            "PRAGMA user_version')\" = \"$(printf 'red|7\\n2')\"", path);
+        AUTO_TEXT *command =
+            mem_textf("test \"$(sqlite3 %s 'SELECT colour, number FROM object;"
+                      "PRAGMA user_version')\" = \"$(printf 'red|7\\n2')\"",
+                      path);
         assert_int_equal(system(command), 0);
     }
     format.n_steps = 1;
@@ -754,9 +788,9 @@ test_backup_and_restore(void **state)
     }
     bed_settle(bed);
     bed->n_done = 0;
-    for (int round = 0; round < 2; round++) {   /* Replaces an older one. */
+    for (int round = 0; round < 2; round++) { /* Replaces an older one. */
         store_backup(bed->store, backup, backup_done, bed);
-        bed_put(bed, 50 + round, 1);            /* While it runs. */
+        bed_put(bed, 50 + round, 1); /* While it runs. */
         bed_settle(bed);
     }
     assert_int_equal(bed->n_done, 4);
@@ -793,9 +827,22 @@ test_backup_and_restore(void **state)
     assert_null(store_restore(backup, bed->path));
     bed_open(bed);
     assert_int_equal(bed_box(bed, 1)->size, 1);
+}
 
-    /* A damaged backup is refused and harms nothing. */
+/* It is refused, and harms nothing. */
+static void
+test_restore_of_damaged_backup(void **state)
+{
+    struct bed *bed = *state;
+    AUTO_TEXT *backup = mem_textf("%s/backup.db", bed->directory);
+    for (int i = 0; i < 50; i++) {
+        bed_put(bed, i, i);
+    }
+    bed_settle(bed);
+    store_backup(bed->store, backup, backup_done, bed);
+    bed_settle(bed);
     bed_forget_model(bed);
+
     file_flip(backup, 4096 + 1500);
     struct stat st;
     assert_int_equal(stat(backup, &st), 0);
@@ -805,7 +852,7 @@ test_backup_and_restore(void **state)
     AUTO(err) *none = store_restore("/nowhere/backup.db", bed->path);
     assert_non_null(none);
     bed_open(bed);
-    assert_int_equal(bed_box(bed, 1)->size, 1);
+    assert_int_equal(model_count(bed->model, &box_resource), 50);
 }
 
 static void
@@ -813,7 +860,7 @@ test_memory(void **state)
 {
     struct bed *bed = *state;
     bed_forget_model(bed);
-    strcpy(bed->path, ":memory:");
+    snprintf(bed->path, sizeof bed->path, ":memory:");
     bed_open(bed);
     bed_put(bed, 1, 1);
     bed_settle(bed);
@@ -844,8 +891,8 @@ test_file_stays_small(void **state)
 int
 main(void)
 {
-#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, bed_setup,           \
-                                                   bed_teardown)
+#define TEST(NAME)                                                            \
+    cmocka_unit_test_setup_teardown(NAME, bed_setup, bed_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_answered_is_there),
         TEST(test_refused_leaves_nothing),
@@ -855,11 +902,13 @@ main(void)
         TEST(test_failing_disk),
         TEST(test_close_with_failing_disk),
         TEST(test_close_finishes),
+        TEST(test_closed),
         TEST(test_damaged_file),
         TEST(test_not_our_file),
         TEST(test_unknown_resource_is_kept),
         TEST(test_migration),
         TEST(test_backup_and_restore),
+        TEST(test_restore_of_damaged_backup),
         TEST(test_memory),
         TEST(test_file_stays_small),
     };
