@@ -241,6 +241,8 @@ SETS = {"plug": measure_plug, "load": measure_load, "cloud": measure_cloud}
 # Ratio, and what of what.
 RATIOS = [
     ("change_25000_to_400_ratio", "change_25000_p50", "change_400_p50"),
+    ("wire_25000_to_400_ratio", "change_25000_wire_p50",
+     "change_400_wire_p50"),
     ("plug_to_probe_ratio", "plug_to_wired_p50", "probe_p50"),
     ("writes_64_to_reads_ratio", "durable_writes_64", "http_reads_64"),
     ("writes_1_to_syncs_ratio", "durable_writes_1", "disk_syncs"),

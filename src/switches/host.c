@@ -258,6 +258,8 @@ void
 host_lose_openflow(struct host *host, const char *reason)
 {
     host->openflow = NULL;
+    /* What its tables hold when it is back is to be seen again. */
+    host->acknowledged = 0;
     set_connected(host, false, reason);
     bind_waiting(host);
     tell(host, true);

@@ -5,8 +5,9 @@
  *          ▲                                                 │        │
  *          └── DRAIN ◄── a bundle failed, too much is queued ┴────────┘
  *
- * WAIT_READY ends when the owner says that the scopes are complete, so that
- * what is about to be wanted is never removed.  What is wanted is read from
+ * WAIT_READY ends when the owner, having been told the host's facts, says that
+ * the scopes are complete, so that what is about to be wanted is never removed.
+ * It always says so in the end: see switches_ready().  What is wanted is read from
  * the scopes at that moment and kept true by deltas from then on, because the
  * compiler may be half-way through a run at any other time.
  *
@@ -17,10 +18,6 @@
  * A change that a switch refuses is named to the operator, does not hold up
  * the others, and is tried again by a comparison after RETRY_MIN_MS, then
  * twice that, and so on; never in a loop.
- *
- * An owner to whom facts are nothing new may have nothing to compile and never
- * say that it is ready.  After READY_TIMEOUT_MS the comparison is made
- * anyway, and once more when the owner does say so.
  *
  * Only so many dumps run at once over all switches, so that a thousand
  * reconnects need the memory of a few. */
@@ -42,7 +39,6 @@ enum {
     MAX_VIEWS = 16,             /* Of one switch, waiting. */
     RETRY_MIN_MS = 5 * 1000,
     RETRY_MAX_MS = 300 * 1000,
-    READY_TIMEOUT_MS = 500,     /* See reconcile_expect_ready(). */
     DUMP_TIMEOUT_MS = 60 * 1000,        /* Without any part of an answer. */
     VIEW_TIMEOUT_MS = 30 * 1000,
     TICK_MS = 500,
@@ -91,8 +87,7 @@ struct reconcile {
     struct audit *view_audit;
     uint64_t n_deltas;
 
-    uint64_t ready_deadline;    /* WAIT_READY; 0: facts not told yet. */
-    bool is_provisional;        /* Compared without waiting to the end. */
+    bool is_told;               /* WAIT_READY: the owner has the facts. */
     uint64_t retry_ms;
     uint64_t retry_time;        /* When to compare again; 0: no need. */
     struct timer *timer;        /* Every TICK_MS if anything is waited for. */
@@ -236,7 +231,7 @@ take_wanted(struct reconcile *r)
                           put_group, &r->groups);
     r->audit = audit_create(r->openflow, AUDIT_REPAIR);
     r->state = SYNC_WAIT_TURN;
-    r->ready_deadline = 0;
+    r->is_told = false;
     host_update_tunnels(r->openflow->host);
     reconcile_take_turn(r);
 }
@@ -244,14 +239,7 @@ take_wanted(struct reconcile *r)
 void
 reconcile_ready(struct reconcile *r)
 {
-    if (r->is_provisional
-        && (r->state == SYNC_DONE || r->state == SYNC_PUSH)) {
-        /* What is on its way already comes before the dump. */
-        outbox_clear(&r->outbox);
-        r->state = SYNC_WAIT_READY;
-    }
-    if (r->state == SYNC_WAIT_READY) {
-        r->is_provisional = false;
+    if (r->state == SYNC_WAIT_READY && r->is_told) {
         take_wanted(r);
     }
 }
@@ -259,10 +247,7 @@ reconcile_ready(struct reconcile *r)
 void
 reconcile_expect_ready(struct reconcile *r)
 {
-    if (r->state == SYNC_WAIT_READY) {
-        r->ready_deadline = now(r) + READY_TIMEOUT_MS * UINT64_C(1000);
-        arm_timer(r);
-    }
+    r->is_told = true;
 }
 
 void
@@ -654,11 +639,6 @@ reconcile_tick(void *r_)
 
     r->is_timer_set = false;
     expire_views(r);
-    if (r->state == SYNC_WAIT_READY && r->ready_deadline
-        && now(r) >= r->ready_deadline) {
-        r->is_provisional = true;
-        take_wanted(r);
-    }
     if (r->state == SYNC_DUMP && now(r) > r->dump_deadline) {
         openflow_doom(r->openflow, "does not show its tables");
         return;
@@ -666,7 +646,7 @@ reconcile_tick(void *r_)
     if (r->retry_time && now(r) >= r->retry_time && r->state == SYNC_DONE) {
         begin_drain(r);
     }
-    if (r->retry_time || r->ready_deadline || r->state == SYNC_DUMP
+    if (r->retry_time || r->state == SYNC_DUMP
         || !ovs_list_is_empty(&r->views)) {
         arm_timer(r);
     }

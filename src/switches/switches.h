@@ -125,7 +125,8 @@ uint16_t switches_ovsdb_port(const struct switches *);
 uint16_t switches_openflow_port(const struct switches *);
 
 /* The scopes hold all that follows from facts given so far: hosts that wait
- * may be reconciled.  Called by the owner after each engine run. */
+ * may be reconciled.  The owner calls it after each engine run, and after each
+ * call of 'facts' even if nothing followed from it. */
 void switches_ready(struct switches *);
 /* Increases with every publish; what 'acknowledged' refers to. */
 uint64_t switches_sequence(const struct switches *);

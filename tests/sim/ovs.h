@@ -14,7 +14,7 @@
  * benchmark's fleet of hundreds over loopback).  It holds flows and groups as
  * Open vSwitch does but forwards nothing.
  *
- * An idle switch costs about 20 kB.  Not thread-safe. */
+ * An idle switch costs about 30 kB.  Not thread-safe. */
 
 #include "base/loop.h"
 #include "openvswitch/match.h"
