@@ -17,7 +17,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#define V4_OFFSET 12            /* Of the IPv4 address in the mapped form. */
+#define V4_OFFSET 12 /* Of the IPv4 address in the mapped form. */
 
 bool
 ipaddr_from_text(const char *text, struct in6_addr *addr)
@@ -115,8 +115,8 @@ prefix_from_text(const char *text, struct prefix *prefix)
     int min = v4 && written_as_v6 ? 96 : 0;
     int max = v4 && !written_as_v6 ? 32 : 128;
     int64_t plen = max;
-    if (slash && (slash[1] == '-'
-                  || !text_to_int(slash + 1, min, max, &plen))) {
+    if (slash
+        && (slash[1] == '-' || !text_to_int(slash + 1, min, max, &plen))) {
         return false;
     }
     p.plen = plen - min;
@@ -150,8 +150,9 @@ prefix_contains(const struct prefix *prefix, const struct in6_addr *addr)
     }
 
     uint8_t mask = 0xff00 >> n_bits % 8;
-    return !mask || !((prefix->address.s6_addr[n_bytes]
-                       ^ addr->s6_addr[n_bytes]) & mask);
+    return !mask
+           || !((prefix->address.s6_addr[n_bytes] ^ addr->s6_addr[n_bytes])
+                & mask);
 }
 
 bool
@@ -163,10 +164,10 @@ prefix_is_v4(const struct prefix *prefix)
 static int
 hex_value(char c)
 {
-    return (c >= '0' && c <= '9' ? c - '0'
+    return (c >= '0' && c <= '9'   ? c - '0'
             : c >= 'a' && c <= 'f' ? c - 'a' + 10
             : c >= 'A' && c <= 'F' ? c - 'A' + 10
-            : -1);
+                                   : -1);
 }
 
 /* Accepts "fa:16:3e:00:00:01" and nothing else. */

@@ -36,7 +36,7 @@ void *mem_alloc(size_t size);
 void *mem_zalloc(size_t size);
 void *mem_resize(void *, size_t size);
 void *mem_clone(const void *, size_t size);
-char *mem_text(const char *);               /* Null stays null. */
+char *mem_text(const char *); /* Null stays null. */
 char *mem_textf(const char *format, ...) OVS_PRINTF_FORMAT(1, 2);
 
 #define NEW(TYPE) ((TYPE *) mem_zalloc(sizeof(TYPE)))
@@ -45,9 +45,10 @@ char *mem_textf(const char *format, ...) OVS_PRINTF_FORMAT(1, 2);
  * 'ALLOCATED' counts elements. */
 #define ARRAY_GROW(ARRAY, N, ALLOCATED)                                       \
     ((N) < (ALLOCATED)                                                        \
-     ? (void) 0                                                               \
-     : (void) ((ALLOCATED) = (ALLOCATED) ? 2 * (ALLOCATED) : 4,               \
-               (ARRAY) = mem_resize((ARRAY), (ALLOCATED) * sizeof *(ARRAY))))
+         ? (void) 0                                                           \
+         : (void) ((ALLOCATED) = (ALLOCATED) ? 2 * (ALLOCATED) : 4,           \
+                   (ARRAY) =                                                  \
+                       mem_resize((ARRAY), (ALLOCATED) * sizeof *(ARRAY))))
 
 /* Owned locals. */
 
@@ -56,8 +57,7 @@ char *mem_textf(const char *format, ...) OVS_PRINTF_FORMAT(1, 2);
 
 /* Defines what AUTO(TYPE) needs, from 'TYPE_destroy'. */
 #define AUTO_DEFINE(TYPE)                                                     \
-    static inline void                                                        \
-    TYPE##_auto(struct TYPE **p)                                              \
+    static inline void TYPE##_auto(struct TYPE **p)                           \
     {                                                                         \
         TYPE##_destroy(*p);                                                   \
     }
@@ -103,8 +103,8 @@ ds_auto(struct ds *ds)
     ERR_KIND(STALE, 412, "RevisionMismatch")  /* It changed meanwhile. */     \
     ERR_KIND(TOO_LARGE, 413, "TooLarge")      /* Over a configured limit. */  \
     ERR_KIND(DEPENDENCY, 442, "MissingDependency") /* A parent is unknown. */ \
-    ERR_KIND(CORRUPT, 500, "ServerFault")     /* Stored data is damaged. */   \
-    ERR_KIND(UNAVAILABLE, 503, "TryAgain")    /* Disk full, or starting. */
+    ERR_KIND(CORRUPT, 500, "ServerFault")  /* Stored data is damaged. */      \
+    ERR_KIND(UNAVAILABLE, 503, "TryAgain") /* Disk full, or starting. */
 
 enum err_kind {
 #define ERR_KIND(KIND, STATUS, NAME) ERR_##KIND,
@@ -115,10 +115,10 @@ enum err_kind {
 /* Null means success.  Owned by whoever receives it. */
 struct err {
     enum err_kind kind;
-    char *object;               /* For example "port 6f0c...", or null. */
-    char *field;                /* Field at fault, for example "mac_address",
+    char *object; /* For example "port 6f0c...", or null. */
+    char *field;  /* Field at fault, for example "mac_address",
                                  * "fixed_ips[1].ip_address", or null. */
-    char *text;                 /* One sentence, no final full stop. */
+    char *text;   /* One sentence, no final full stop. */
 };
 
 struct err *err_new(enum err_kind, const char *field, const char *format, ...)
@@ -141,15 +141,15 @@ struct err *err_clone(const struct err *);
 /* "port 6f0c...: mac_address: not a MAC address: \"zz\"".  Caller frees. */
 char *err_to_text(const struct err *);
 int err_http_status(enum err_kind);
-const char *err_kind_name(enum err_kind);   /* "BadRequest" */
+const char *err_kind_name(enum err_kind); /* "BadRequest" */
 
 /* Identifiers (RFC 9562 UUIDs). */
 
 #define UID_LENGTH 36
-#define UID_FMT "%08x-%04x-%04x-%04x-%04x%08x"
+#define UID_FMT    "%08x-%04x-%04x-%04x-%04x%08x"
 #define UID_ARGS(UID)                                                         \
     (UID)->parts[0], (UID)->parts[1] >> 16, (UID)->parts[1] & 0xffff,         \
-    (UID)->parts[2] >> 16, (UID)->parts[2] & 0xffff, (UID)->parts[3]
+        (UID)->parts[2] >> 16, (UID)->parts[2] & 0xffff, (UID)->parts[3]
 
 /* Accepts any letter case, with or without dashes. */
 bool uid_from_text(const char *, struct uuid *);
@@ -161,7 +161,7 @@ struct uuid uid_from_name(const char *space, const char *name);
 struct uuid uid_from_pair(const struct uuid *, const struct uuid *);
 bool uid_is_zero(const struct uuid *);
 bool uid_equals(const struct uuid *, const struct uuid *);
-int uid_compare(const struct uuid *, const struct uuid *);   /* Text order. */
+int uid_compare(const struct uuid *, const struct uuid *); /* Text order. */
 uint32_t uid_hash(const struct uuid *);
 
 /* Addresses.
@@ -170,8 +170,8 @@ uint32_t uid_hash(const struct uuid *);
  * (::ffff:a.b.c.d, RFC 4291 section 2.5.5.2). */
 
 struct prefix {
-    struct in6_addr address;    /* As given: host bits are kept. */
-    uint8_t plen;               /* In the address's own family: 0..32/128. */
+    struct in6_addr address; /* As given: host bits are kept. */
+    uint8_t plen;            /* In the address's own family: 0..32/128. */
 };
 
 bool ipaddr_from_text(const char *, struct in6_addr *);
@@ -181,12 +181,12 @@ ovs_be32 ipaddr_v4(const struct in6_addr *);
 struct in6_addr ipaddr_from_v4(ovs_be32);
 /* "10.0.0.0/8"; a bare address is a host prefix. */
 bool prefix_from_text(const char *, struct prefix *);
-char *prefix_to_text(const struct prefix *);              /* Caller frees. */
+char *prefix_to_text(const struct prefix *); /* Caller frees. */
 bool prefix_contains(const struct prefix *, const struct in6_addr *);
 bool prefix_is_v4(const struct prefix *);
 
 #define MAC_LENGTH 17
-bool mac_from_text(const char *, struct eth_addr *);   /* Any letter case. */
+bool mac_from_text(const char *, struct eth_addr *); /* Any letter case. */
 void mac_to_text(struct eth_addr, char text[MAC_LENGTH + 1]);
 static inline bool
 mac_is_multicast(struct eth_addr mac)

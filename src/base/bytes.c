@@ -13,7 +13,7 @@
 
 #include "base/bytes.h"
 
-#define KEEP 4096
+#define KEEP     4096
 #define SMALLEST 512
 
 static size_t
@@ -34,8 +34,8 @@ bytes_room(struct bytes *b, size_t n)
 {
     if (b->allocated - b->start - b->size < n) {
         if (b->start < b->size || b->allocated - b->size < n) {
-            size_t allocated = larger(SMALLEST, larger(2 * b->size,
-                                                       b->size + n));
+            size_t allocated =
+                larger(SMALLEST, larger(2 * b->size, b->size + n));
             uint8_t *memory = mem_alloc(allocated);
             if (b->size) {
                 memcpy(memory, bytes_data(b), b->size);

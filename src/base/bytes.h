@@ -9,12 +9,12 @@
 
 struct bytes {
     uint8_t *memory;
-    size_t start;               /* Offset of the oldest byte. */
-    size_t size;                /* Bytes in the queue. */
+    size_t start; /* Offset of the oldest byte. */
+    size_t size;  /* Bytes in the queue. */
     size_t allocated;
 };
 
-void bytes_uninit(struct bytes *);          /* All zeros is initialized. */
+void bytes_uninit(struct bytes *); /* All zeros is initialized. */
 static inline uint8_t *
 bytes_data(const struct bytes *b)
 {

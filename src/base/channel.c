@@ -37,13 +37,13 @@
 #include "base/bytes.h"
 
 #define DEFAULT_INPUT_LIMIT (1024 * 1024)
-#define HANDSHAKE_S 10          /* To connect and for the TLS handshake. */
-#define READ_SIZE 65536         /* At most this much per channel and turn. */
+#define HANDSHAKE_S         10    /* To connect and for the TLS handshake. */
+#define READ_SIZE           65536 /* At most this much per channel and turn. */
 
 enum channel_state {
-    CONNECTING,                 /* To HANDSHAKE, OPEN or CLOSED. */
-    HANDSHAKE,                  /* TLS; to OPEN or CLOSED. */
-    OPEN,                       /* To CLOSED. */
+    CONNECTING, /* To HANDSHAKE, OPEN or CLOSED. */
+    HANDSHAKE,  /* TLS; to OPEN or CLOSED. */
+    OPEN,       /* To CLOSED. */
     CLOSED,
 };
 
@@ -54,22 +54,22 @@ struct channel {
     void *aux;
 
     /* CONNECTING. */
-    int fd;                     /* -1 when the bufferevent has taken it. */
+    int fd; /* -1 when the bufferevent has taken it. */
     struct event *connecting;
-    struct tls_context *tls;    /* Or null. */
-    struct evbuffer *early;     /* Written before there is a bufferevent. */
+    struct tls_context *tls; /* Or null. */
+    struct evbuffer *early;  /* Written before there is a bufferevent. */
 
     /* Later. */
     struct bufferevent *bev;
-    struct event *deadline;     /* Of CONNECTING and HANDSHAKE, or null. */
+    struct event *deadline; /* Of CONNECTING and HANDSHAKE, or null. */
     void (*accepted)(struct channel *, const char *reason, void *aux);
-    void *accepted_aux;         /* For a handshake of channel_accept(). */
-    char *reason;               /* Why it ended, if it has. */
+    void *accepted_aux; /* For a handshake of channel_accept(). */
+    char *reason;       /* Why it ended, if it has. */
 
     struct bytes input;
     size_t input_limit;
     size_t backlog_limit;
-    bool backlogged;            /* Above half of the limit; 'drained' due. */
+    bool backlogged; /* Above half of the limit; 'drained' due. */
 
     char *peer;
     char *peer_address;
@@ -114,8 +114,8 @@ set_deadline(struct channel *channel)
 {
     struct timeval tv = { .tv_sec = HANDSHAKE_S };
 
-    channel->deadline = loop_event_create(channel->loop, -1, 0,
-                                          channel_deadline, channel);
+    channel->deadline =
+        loop_event_create(channel->loop, -1, 0, channel_deadline, channel);
     event_add(channel->deadline, &tv);
 }
 
@@ -149,8 +149,8 @@ static void
 set_peer(struct channel *channel, const char *address, uint16_t port)
 {
     channel->peer_address = mem_text(address);
-    channel->peer = mem_textf(strchr(address, ':') ? "[%s]:%u" : "%s:%u",
-                              address, port);
+    channel->peer =
+        mem_textf(strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, port);
 }
 
 static void
@@ -211,7 +211,7 @@ start_connect(struct channel *channel, const struct in6_addr *addr,
         .sin6_addr = *addr,
     };
     const struct sockaddr *sa = (v4 ? (const struct sockaddr *) &sin
-                                 : (const struct sockaddr *) &sin6);
+                                    : (const struct sockaddr *) &sin6);
 
     channel->fd = socket(v4 ? AF_INET : AF_INET6,
                          SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -222,9 +222,8 @@ start_connect(struct channel *channel, const struct in6_addr *addr,
         && errno != EINPROGRESS) {
         return errno;
     }
-    channel->connecting = loop_event_create(channel->loop, channel->fd,
-                                            EV_WRITE, channel_connecting,
-                                            channel);
+    channel->connecting = loop_event_create(
+        channel->loop, channel->fd, EV_WRITE, channel_connecting, channel);
     event_add(channel->connecting, NULL);
     return 0;
 }
@@ -314,8 +313,8 @@ fill_input(struct channel *channel)
     struct evbuffer *buffer = bufferevent_get_input(channel->bev);
     size_t waiting = evbuffer_get_length(buffer);
     size_t room = (channel->input.size < channel->input_limit
-                   ? channel->input_limit - channel->input.size
-                   : 0);
+                       ? channel->input_limit - channel->input.size
+                       : 0);
     size_t n = waiting < room ? waiting : room;
 
     if (n) {
@@ -371,9 +370,8 @@ channel_write(struct channel *channel, const void *data, size_t size)
         return;
     }
 
-    int error = (channel->bev
-                 ? bufferevent_write(channel->bev, data, size)
-                 : evbuffer_add(channel->early, data, size));
+    int error = (channel->bev ? bufferevent_write(channel->bev, data, size)
+                              : evbuffer_add(channel->early, data, size));
     ovs_assert(!error);
     if (channel->backlog_limit
         && channel_backlog(channel) > channel->backlog_limit / 2) {
@@ -385,9 +383,9 @@ size_t
 channel_backlog(const struct channel *channel)
 {
     return (channel->bev
-            ? evbuffer_get_length(bufferevent_get_output(channel->bev))
+                ? evbuffer_get_length(bufferevent_get_output(channel->bev))
             : channel->early ? evbuffer_get_length(channel->early)
-            : 0);
+                             : 0);
 }
 
 static void
@@ -403,8 +401,8 @@ void
 channel_limit_backlog(struct channel *channel, size_t low_water_twice)
 {
     channel->backlog_limit = low_water_twice;
-    channel->backlogged = (low_water_twice
-                           && channel_backlog(channel) > low_water_twice / 2);
+    channel->backlogged =
+        (low_water_twice && channel_backlog(channel) > low_water_twice / 2);
     set_write_watermark(channel);
 }
 
@@ -468,8 +466,8 @@ channel_deadline(int fd OVS_UNUSED, short what OVS_UNUSED, void *channel_)
         channel_ended(channel, STEAL(channel->reason));
     } else {
         channel_ended(channel, mem_text(channel->state == CONNECTING
-                                        ? "connecting timed out"
-                                        : "TLS handshake timed out"));
+                                            ? "connecting timed out"
+                                            : "TLS handshake timed out"));
     }
 }
 
@@ -485,8 +483,7 @@ attach(struct channel *channel, bool accepting)
     if (channel->tls) {
         channel->bev = bufferevent_openssl_socket_new(
             base, channel->fd, tls_session_create(channel->tls),
-            accepting ? BUFFEREVENT_SSL_ACCEPTING
-                      : BUFFEREVENT_SSL_CONNECTING,
+            accepting ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING,
             options);
     } else {
         channel->bev = bufferevent_socket_new(base, channel->fd, options);
@@ -503,10 +500,11 @@ attach(struct channel *channel, bool accepting)
         evbuffer_free(channel->early);
         channel->early = NULL;
     }
-    channel->state = bufferevent_openssl_get_ssl(channel->bev) ? HANDSHAKE
-                                                               : OPEN;
-    bufferevent_enable(channel->bev, (channel->state == OPEN
-                                      ? EV_READ | EV_WRITE : EV_WRITE));
+    channel->state =
+        bufferevent_openssl_get_ssl(channel->bev) ? HANDSHAKE : OPEN;
+    bufferevent_enable(
+        channel->bev,
+        (channel->state == OPEN ? EV_READ | EV_WRITE : EV_WRITE));
 }
 
 /* The channel can be used from now on: tells the owner, or whoever is about to

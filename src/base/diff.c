@@ -17,9 +17,8 @@
 #include "base/base.h"
 
 void
-diff_sorted(const void *const *olds, size_t n_olds,
-            const void *const *news, size_t n_news,
-            int (*compare)(const void *a, const void *b),
+diff_sorted(const void *const *olds, size_t n_olds, const void *const *news,
+            size_t n_news, int (*compare)(const void *a, const void *b),
             void (*visit)(enum diff_side, const void *old, const void *new_,
                           void *aux),
             void *aux)
@@ -28,9 +27,9 @@ diff_sorted(const void *const *olds, size_t n_olds,
     size_t j = 0;
 
     while (i < n_olds || j < n_news) {
-        int order = (i >= n_olds ? 1
+        int order = (i >= n_olds   ? 1
                      : j >= n_news ? -1
-                     : compare(olds[i], news[j]));
+                                   : compare(olds[i], news[j]));
         if (order < 0) {
             visit(DIFF_ONLY_OLD, olds[i++], NULL, aux);
         } else if (order > 0) {

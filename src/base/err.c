@@ -27,8 +27,8 @@ static const struct {
 #undef ERR_KIND
 };
 
-static char * OVS_PRINTF_FORMAT(1, 0)
-format_text(const char *format, va_list args)
+static char *OVS_PRINTF_FORMAT(1, 0)
+    format_text(const char *format, va_list args)
 {
     char *text;
 
@@ -126,12 +126,9 @@ err_clone(const struct err *err)
 char *
 err_to_text(const struct err *err)
 {
-    return mem_textf("%s%s%s%s%s",
-                     err->object ? err->object : "",
-                     err->object ? ": " : "",
-                     err->field ? err->field : "",
-                     err->field ? ": " : "",
-                     err->text);
+    return mem_textf("%s%s%s%s%s", err->object ? err->object : "",
+                     err->object ? ": " : "", err->field ? err->field : "",
+                     err->field ? ": " : "", err->text);
 }
 
 int

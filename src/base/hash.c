@@ -86,8 +86,8 @@ hash_stripes(const uint8_t **pp, const uint8_t *end, uint64_t seed)
     } while (end - p >= 32);
     *pp = p;
 
-    uint64_t hash = (rotate_left(a, 1) + rotate_left(b, 7)
-                     + rotate_left(c, 12) + rotate_left(d, 18));
+    uint64_t hash = (rotate_left(a, 1) + rotate_left(b, 7) + rotate_left(c, 12)
+                     + rotate_left(d, 18));
     hash = lane_merge(hash, a);
     hash = lane_merge(hash, b);
     hash = lane_merge(hash, c);

@@ -32,7 +32,7 @@ struct scan {
 };
 
 /* Returns an error whose text says where byte 'pos' of 'text' is. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 err_at(const char *text, size_t pos, const char *problem)
 {
     size_t line = 1;
@@ -108,7 +108,7 @@ peek_unicode_escape(const struct scan *s, size_t pos)
 
 /* Passes the escape at the scan's position.  Whether it is one of those that
  * exist is left to the parser. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 scan_escape(struct scan *s)
 {
     int unit = peek_unicode_escape(s, s->pos);
@@ -133,7 +133,7 @@ scan_escape(struct scan *s)
 
 /* Passes the string whose opening quote the scan stands on, up to the end of
  * the input if its closing quote is missing, and sets '*completep'. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 scan_string(struct scan *s, bool *completep)
 {
     const uint8_t *text = (const uint8_t *) s->text;
@@ -154,9 +154,9 @@ scan_string(struct scan *s, bool *completep)
         } else {
             size_t n = utf8_length(&text[s->pos], s->size - s->pos);
             if (c < 0x20 || !n) {
-                return err_at(s->text, s->pos, n
-                              ? "control character in string"
-                              : "string is not UTF-8");
+                return err_at(s->text, s->pos,
+                              n ? "control character in string"
+                                : "string is not UTF-8");
             }
             s->pos += n;
         }
@@ -188,7 +188,7 @@ scan_word(struct scan *s)
 
 /* Passes one token and keeps count of brackets in '*depthp'.  Sets
  * '*completep' to false if the input ends inside the token. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 scan_token(struct scan *s, int *depthp, bool *completep)
 {
     uint8_t c = s->text[s->pos];
@@ -224,7 +224,7 @@ scan_white(struct scan *s)
 
 /* Passes one value.  '*completep' becomes false if the input ends before the
  * value does. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 scan_value(struct scan *s, int max_depth, bool *completep)
 {
     int depth = 0;
@@ -236,8 +236,8 @@ scan_value(struct scan *s, int max_depth, bool *completep)
             return err;
         }
         if (depth > max_depth) {
-            AUTO_TEXT *problem = mem_textf("nested deeper than %d levels",
-                                           max_depth);
+            AUTO_TEXT *problem =
+                mem_textf("nested deeper than %d levels", max_depth);
             return err_at(s->text, start, problem);
         }
     } while (depth > 0 && s->pos < s->size);
@@ -247,7 +247,7 @@ scan_value(struct scan *s, int max_depth, bool *completep)
 
 /* Turns the parser's complaint, "line 0, column 3, byte 3: problem", into an
  * error.  Byte 1 for the parser is byte 'start' of 'text'. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 parser_err(const char *text, size_t start, size_t end, const char *complaint)
 {
     int byte;
@@ -269,8 +269,8 @@ const struct json *
 jget(const struct json *object, const char *member)
 {
     return (object && object->type == JSON_OBJECT
-            ? shash_find_data(json_object(object), member)
-            : NULL);
+                ? shash_find_data(json_object(object), member)
+                : NULL);
 }
 
 const char *

@@ -26,20 +26,20 @@
 
 VLOG_DEFINE_THIS_MODULE(listener);
 
-#define KERNEL_QUEUE 1024
+#define KERNEL_QUEUE  1024
 #define MAX_HALF_OPEN 256
-#define PAUSE_S 1               /* When the process is out of descriptors. */
+#define PAUSE_S       1 /* When the process is out of descriptors. */
 
 /* A channel whose handshake is open. */
 struct half_open {
-    struct ovs_list node;       /* In the listener's 'half_open'. */
+    struct ovs_list node; /* In the listener's 'half_open'. */
     struct listener *listener;
     struct channel *channel;
 };
 
 struct listener {
     struct loop *loop;
-    struct tls_context *tls;    /* Or null. */
+    struct tls_context *tls; /* Or null. */
     void (*accepted)(struct channel *, void *aux);
     void *aux;
 
@@ -50,8 +50,8 @@ struct listener {
     size_t n_half_open;
 };
 
-static void listener_accept(struct evconnlistener *, int fd,
-                            struct sockaddr *, int length, void *listener);
+static void listener_accept(struct evconnlistener *, int fd, struct sockaddr *,
+                            int length, void *listener);
 static void listener_error(struct evconnlistener *, void *listener);
 static void listener_resume(int fd, short what, void *listener);
 
@@ -72,7 +72,7 @@ bind_socket(const struct in6_addr *addr, uint16_t port)
         .sin6_addr = *addr,
     };
     const struct sockaddr *sa = (v4 ? (const struct sockaddr *) &sin
-                                 : (const struct sockaddr *) &sin6);
+                                    : (const struct sockaddr *) &sin6);
     int fd = socket(v4 ? AF_INET : AF_INET6,
                     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int yes = 1;
@@ -135,8 +135,8 @@ listener_create(struct loop *loop, const char *address, uint16_t port,
     listener->aux = aux;
     listener->port = bound_port(fd);
     ovs_list_init(&listener->half_open);
-    listener->pause = loop_event_create(loop, -1, 0, listener_resume,
-                                        listener);
+    listener->pause =
+        loop_event_create(loop, -1, 0, listener_resume, listener);
     listener->conn = evconnlistener_new(
         loop_event_base(loop), listener_accept, listener,
         LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
@@ -203,8 +203,8 @@ listener_accept(struct evconnlistener *conn OVS_UNUSED, int fd,
     struct listener *listener = listener_;
 
     if (!listener->tls) {
-        struct channel *channel = channel_accept(listener->loop, fd, NULL,
-                                                 NULL, NULL);
+        struct channel *channel =
+            channel_accept(listener->loop, fd, NULL, NULL, NULL);
         listener->accepted(channel, listener->aux);
         return;
     }
@@ -227,8 +227,8 @@ listener_error(struct evconnlistener *conn, void *listener_)
     struct listener *listener = listener_;
     int error = EVUTIL_SOCKET_ERROR();
 
-    VLOG_WARN_RL(&rl, "port %u: cannot accept connections: %s",
-                 listener->port, strerror(error));
+    VLOG_WARN_RL(&rl, "port %u: cannot accept connections: %s", listener->port,
+                 strerror(error));
     evconnlistener_disable(conn);
     event_add(listener->pause, &tv);
 }

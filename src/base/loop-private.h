@@ -28,10 +28,9 @@ char *tls_session_problem(const struct ssl_st *, unsigned long error);
 /* A channel for the connected socket 'fd', which it takes over, and the
  * callback for when its TLS handshake is over: 'reason' is null if it went
  * well; otherwise 'cb' must destroy the channel. */
-struct channel *channel_accept(struct loop *, int fd,
-                               struct tls_context *tls_or_null,
-                               void (*cb)(struct channel *,
-                                          const char *reason, void *aux),
-                               void *aux);
+struct channel *
+channel_accept(struct loop *, int fd, struct tls_context *tls_or_null,
+               void (*cb)(struct channel *, const char *reason, void *aux),
+               void *aux);
 
 #endif /* base/loop-private.h */

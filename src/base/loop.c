@@ -36,13 +36,13 @@
 #include <unistd.h>
 
 struct deferred {
-    struct ovs_list node;       /* In 'struct loop's 'deferred'. */
+    struct ovs_list node; /* In 'struct loop's 'deferred'. */
     void (*cb)(void *aux);
     void *aux;
 };
 
 struct job {
-    struct ovs_list node;       /* In a lane's queue, then in 'finished'. */
+    struct ovs_list node; /* In a lane's queue, then in 'finished'. */
     void (*work)(void *aux);
     void (*done)(void *aux);
     void *aux;
@@ -52,7 +52,7 @@ struct job {
 struct lane {
     struct loop *loop;
     bool started;
-    bool stopping;              /* Under the mutex, like 'jobs'. */
+    bool stopping; /* Under the mutex, like 'jobs'. */
     pthread_t thread;
     pthread_cond_t cond;
     struct ovs_list jobs;
@@ -62,13 +62,13 @@ struct loop {
     struct event_base *base;
     bool stopping;
     struct ovs_list deferred;
-    struct ovs_list signals;    /* Of 'struct signal_watch'. */
-    struct event *timeout;      /* Ends the wait of loop_run_once(). */
+    struct ovs_list signals; /* Of 'struct signal_watch'. */
+    struct event *timeout;   /* Ends the wait of loop_run_once(). */
 
     /* Work. */
     pthread_mutex_t mutex;
     struct lane lanes[N_LANES];
-    struct ovs_list finished;   /* Jobs to call 'done' for.  Under 'mutex'. */
+    struct ovs_list finished; /* Jobs to call 'done' for.  Under 'mutex'. */
     int wake_fd;
     struct event *wake;
 };
@@ -337,8 +337,8 @@ loop_watch_fd(struct loop *loop, int fd, void (*cb)(void *aux), void *aux)
 
     watch->cb = cb;
     watch->aux = aux;
-    watch->event = loop_event_create(loop, fd, EV_READ | EV_PERSIST,
-                                     fdwatch_fire, watch);
+    watch->event =
+        loop_event_create(loop, fd, EV_READ | EV_PERSIST, fdwatch_fire, watch);
     event_add(watch->event, NULL);
     return watch;
 }

@@ -36,8 +36,8 @@ void loop_run(struct loop *);
 void loop_run_once(struct loop *, int timeout_ms);
 void loop_stop(struct loop *);
 
-uint64_t loop_now(const struct loop *);         /* Microseconds, monotonic. */
-double loop_wall(const struct loop *);          /* Seconds since 1970. */
+uint64_t loop_now(const struct loop *); /* Microseconds, monotonic. */
+double loop_wall(const struct loop *);  /* Seconds since 1970. */
 void loop_random(struct loop *, void *, size_t);
 
 /* Deferred calls and timers. */
@@ -51,7 +51,7 @@ struct timer *loop_timer_create(struct loop *, void (*cb)(void *aux),
                                 void *aux);
 void loop_timer_set(struct timer *, uint64_t delay_us);
 void loop_timer_cancel(struct timer *);
-void loop_timer_destroy(struct timer *);        /* Accepts null. */
+void loop_timer_destroy(struct timer *); /* Accepts null. */
 
 /* Unix signals, file descriptors of libraries that bring their own (the HTTP
  * server's epoll descriptor).  The simulation has neither. */
@@ -59,18 +59,14 @@ void loop_on_signal(struct loop *, int signo, void (*cb)(int signo, void *),
                     void *aux);
 struct fdwatch;
 struct fdwatch *loop_watch_fd(struct loop *, int fd, void (*cb)(void *aux),
-                              void *aux);       /* Readable. */
-void loop_unwatch_fd(struct fdwatch *);         /* Accepts null. */
+                              void *aux); /* Readable. */
+void loop_unwatch_fd(struct fdwatch *);   /* Accepts null. */
 
 /* Work that blocks.
  *
  * Runs 'work(aux)' in a helper thread, then 'done(aux)' in the loop's thread.
  * Work handed in with the same 'lane' runs one at a time and in order. */
-enum loop_lane {
-    LANE_COMMIT,
-    LANE_OTHER,
-    N_LANES
-};
+enum loop_lane { LANE_COMMIT, LANE_OTHER, N_LANES };
 void loop_work(struct loop *, enum loop_lane, void (*work)(void *aux),
                void (*done)(void *aux), void *aux);
 
@@ -108,14 +104,14 @@ struct channel_events {
 struct err *listener_create(struct loop *, const char *address, uint16_t port,
                             struct tls_context *tls_or_null,
                             void (*accepted)(struct channel *, void *aux),
-                            void *aux, struct listener **)
-    OVS_WARN_UNUSED_RESULT;
-uint16_t listener_port(const struct listener *);    /* When 0 was asked. */
-void listener_destroy(struct listener *);           /* Accepts null. */
+                            void *aux,
+                            struct listener **) OVS_WARN_UNUSED_RESULT;
+uint16_t listener_port(const struct listener *); /* When 0 was asked. */
+void listener_destroy(struct listener *);        /* Accepts null. */
 
 /* Dials 'address' (an IP address).  Never fails at once: see events. */
-struct channel *channel_dial(struct loop *, const char *address,
-                             uint16_t port, struct tls_context *tls_or_null,
+struct channel *channel_dial(struct loop *, const char *address, uint16_t port,
+                             struct tls_context *tls_or_null,
                              const struct channel_events *, void *aux);
 void channel_set_events(struct channel *, const struct channel_events *,
                         void *aux);
@@ -131,12 +127,12 @@ void channel_limit_input(struct channel *, size_t max);
 
 /* Queues 'size' bytes (copies them). */
 void channel_write(struct channel *, const void *, size_t size);
-size_t channel_backlog(const struct channel *);     /* Bytes not yet sent. */
+size_t channel_backlog(const struct channel *); /* Bytes not yet sent. */
 void channel_limit_backlog(struct channel *, size_t low_water_twice);
 
-const char *channel_peer(const struct channel *);        /* "10.0.0.1:5555" */
-const char *channel_peer_address(const struct channel *);   /* "10.0.0.1" */
+const char *channel_peer(const struct channel *);         /* "10.0.0.1:5555" */
+const char *channel_peer_address(const struct channel *); /* "10.0.0.1" */
 const char *channel_local_address(const struct channel *);
-const char *channel_peer_name(const struct channel *);   /* TLS CN or null. */
+const char *channel_peer_name(const struct channel *); /* TLS CN or null. */
 
 #endif /* base/loop.h */

@@ -22,7 +22,7 @@ out_of_memory(void)
     static const char message[] = "weft: out of memory\n";
     ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
 
-    (void) written;             /* Nowhere left to complain to. */
+    (void) written; /* Nowhere left to complain to. */
     abort();
 }
 

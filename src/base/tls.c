@@ -24,14 +24,14 @@ struct tls_context {
 AUTO_DEFINE(tls_context)
 
 /* Returns the error that OpenSSL noted last, for the setting 'field'. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 err_from_openssl(const char *field, const char *file_name)
 {
     unsigned long error = ERR_peek_last_error();
     const char *reason = ERR_reason_error_string(error);
-    AUTO_TEXT *system = (ERR_SYSTEM_ERROR(error)
-                         ? mem_text(strerror(ERR_GET_REASON(error)))
-                         : NULL);
+    AUTO_TEXT *system =
+        (ERR_SYSTEM_ERROR(error) ? mem_text(strerror(ERR_GET_REASON(error)))
+                                 : NULL);
 
     /* A file that cannot be opened puts the system's error first. */
     unsigned long first = ERR_peek_error();
@@ -39,10 +39,10 @@ err_from_openssl(const char *field, const char *file_name)
         system = mem_text(strerror(ERR_GET_REASON(first)));
     }
     ERR_clear_error();
-    return err_new(ERR_INVALID, field, "cannot use file \"%s\": %s",
-                   file_name, (system ? system
-                               : reason ? reason
-                               : "unknown TLS error"));
+    return err_new(ERR_INVALID, field, "cannot use file \"%s\": %s", file_name,
+                   (system   ? system
+                    : reason ? reason
+                             : "unknown TLS error"));
 }
 
 /* Stores a context, owned by the caller, in '*tlsp', or leaves it alone and
@@ -59,18 +59,19 @@ tls_context_create(const struct tls_files *files, struct tls_context **tlsp)
 
     SSL_CTX_set_min_proto_version(tls->ctx, TLS1_2_VERSION);
     SSL_CTX_set_options(tls->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET
-                        | SSL_OP_IGNORE_UNEXPECTED_EOF);
+                                      | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_session_cache_mode(tls->ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(tls->ctx, 0);
     SSL_CTX_set_mode(tls->ctx, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_verify(tls->ctx, (SSL_VERIFY_PEER
-                                  | SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
+    SSL_CTX_set_verify(
+        tls->ctx, (SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
 
     if (SSL_CTX_use_certificate_chain_file(tls->ctx, files->certificate)
         != 1) {
         return err_from_openssl("certificate", files->certificate);
     } else if (SSL_CTX_use_PrivateKey_file(tls->ctx, files->key,
-                                           SSL_FILETYPE_PEM) != 1
+                                           SSL_FILETYPE_PEM)
+                   != 1
                || SSL_CTX_check_private_key(tls->ctx) != 1) {
         return err_from_openssl("key", files->key);
     } else if (SSL_CTX_load_verify_locations(tls->ctx, files->ca, NULL) != 1) {
@@ -119,8 +120,8 @@ tls_session_peer_name(const struct ssl_st *ssl)
         return NULL;
     }
 
-    const ASN1_STRING *name
-        = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, i));
+    const ASN1_STRING *name =
+        X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, i));
     uint8_t *utf8;
     int length = ASN1_STRING_to_UTF8(&utf8, name);
     if (length < 0) {

@@ -18,21 +18,20 @@
 
 /* Value of a hexadecimal digit plus 1, 0 for all other characters. */
 static const uint8_t hex_values[256] = {
-    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,
-    ['5'] = 6,  ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10,
-    ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+    ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+    ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+    ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
 };
 
 /* "000102...feff". */
 #define HEX_ROW(H)                                                            \
-    H "0" H "1" H "2" H "3" H "4" H "5" H "6" H "7"                           \
-    H "8" H "9" H "a" H "b" H "c" H "d" H "e" H "f"
-static const char hex_pairs[] =
-    HEX_ROW("0") HEX_ROW("1") HEX_ROW("2") HEX_ROW("3")
-    HEX_ROW("4") HEX_ROW("5") HEX_ROW("6") HEX_ROW("7")
-    HEX_ROW("8") HEX_ROW("9") HEX_ROW("a") HEX_ROW("b")
-    HEX_ROW("c") HEX_ROW("d") HEX_ROW("e") HEX_ROW("f");
+    H "0" H "1" H "2" H "3" H "4" H "5" H "6" H "7" H "8" H "9" H "a" H "b" H \
+      "c" H "d" H "e" H "f"
+static const char hex_pairs[] = HEX_ROW("0") HEX_ROW("1") HEX_ROW("2")
+    HEX_ROW("3") HEX_ROW("4") HEX_ROW("5") HEX_ROW("6") HEX_ROW("7")
+        HEX_ROW("8") HEX_ROW("9") HEX_ROW("a") HEX_ROW("b") HEX_ROW("c")
+            HEX_ROW("d") HEX_ROW("e") HEX_ROW("f");
 
 /* Returns the value of the 4 hexadecimal digits at 'text'; '*badp' gets bits
  * above the lowest 4 if there are others among them. */
@@ -152,8 +151,8 @@ uid_from_pair(const struct uuid *a, const struct uuid *b)
 
     uint64_t high = hash64(input, sizeof input, 1);
     uint64_t low = hash64(input, sizeof input, 2);
-    return derived((struct uuid) {
-        .parts = { high >> 32, high, low >> 32, low } });
+    return derived(
+        (struct uuid){ .parts = { high >> 32, high, low >> 32, low } });
 }
 
 bool

@@ -30,8 +30,9 @@ answer_fabric(struct unit *u, const struct entity *entity)
     }
 }
 
-const struct pass pass_answer_fabric
-    = { "answer_fabric", &fabric_rules_resource, answer_fabric };
+const struct pass pass_answer_fabric = { "answer_fabric",
+                                         &fabric_rules_resource,
+                                         answer_fabric };
 
 static void
 answer_arp(struct unit *u, const struct endpoint *endpoint, uint32_t segment,
@@ -87,8 +88,7 @@ answer_run(struct unit *u, const struct entity *entity)
     }
 }
 
-const struct pass pass_answer
-    = { "answer", &endpoint_resource, answer_run };
+const struct pass pass_answer = { "answer", &endpoint_resource, answer_run };
 
 static void
 answer_self_run(struct unit *u, const struct entity *entity)
@@ -112,5 +112,5 @@ answer_self_run(struct unit *u, const struct entity *entity)
     }
 }
 
-const struct pass pass_answer_self
-    = { "answer_self", &attachment_resource, answer_self_run };
+const struct pass pass_answer_self = { "answer_self", &attachment_resource,
+                                       answer_self_run };

@@ -31,7 +31,7 @@ struct engine;
 struct unit;
 
 struct pass {
-    const char *name;                   /* "l2_local". */
+    const char *name; /* "l2_local". */
     const struct resource *input;
     void (*run)(struct unit *, const struct entity *);
 };
@@ -43,22 +43,20 @@ struct index_def {
     const struct resource *resource;
     void (*keys)(const struct entity *, struct unit *);
 };
-void index_key(struct unit *, uint64_t key);    /* Only from 'keys'. */
+void index_key(struct unit *, uint64_t key); /* Only from 'keys'. */
 
 /* Follows a reference; null if there is no such entity. */
 const struct entity *unit_get(struct unit *, const struct resource *,
                               const struct uuid *);
-#define GET(U, TYPE, ID)                                                      \
-    TYPE##_cast(unit_get(U, &TYPE##_resource, (ID)))
+#define GET(U, TYPE, ID) TYPE##_cast(unit_get(U, &TYPE##_resource, (ID)))
 /* The number of an entity, 0 if there is none: depends on its existence only,
  * not on its content. */
 uint32_t unit_number(struct unit *, const struct resource *,
                      const struct uuid *);
 /* The entities an index has for a key, sorted by id: '*np' of them, valid
  * until the unit ends.  Depends on the set; GET each to depend on content. */
-const struct entity *const *unit_lookup(struct unit *,
-                                        const struct index_def *,
-                                        uint64_t key, size_t *np);
+const struct entity *const *
+unit_lookup(struct unit *, const struct index_def *, uint64_t key, size_t *np);
 
 /* Outputs. */
 
@@ -82,7 +80,7 @@ struct draft *unit_rule_open(struct unit *, struct scope_id, enum table_id,
                              uint16_t priority);
 struct draft *unit_bucket_open(struct unit *, struct scope_id, uint32_t group,
                                uint32_t bucket);
-struct draft *unit_close(struct unit *, struct draft *);     /* Null. */
+struct draft *unit_close(struct unit *, struct draft *); /* Null. */
 
 /* Something the operator should know about the object 'about': a
  * configuration that cannot work, an object without effect and why. */
@@ -92,7 +90,7 @@ void unit_note(struct unit *, enum note_level, const struct uuid *about,
 
 /* What a pass may read besides entities: fixed when the engine is made. */
 struct compile_settings {
-    int underlay_mtu;           /* Bytes of an IP packet between hosts. */
+    int underlay_mtu; /* Bytes of an IP packet between hosts. */
 };
 const struct compile_settings *unit_settings(const struct unit *);
 
@@ -129,8 +127,7 @@ bool engine_is_idle(const struct engine *);
 
 const struct scopes *engine_scopes(const struct engine *);
 const struct entity *engine_find(const struct engine *,
-                                 const struct resource *,
-                                 const struct uuid *);
+                                 const struct resource *, const struct uuid *);
 const struct entity **engine_list(const struct engine *,
                                   const struct resource *, size_t *np);
 /* Entities of an index; '*np', sorted; caller frees the array. */

@@ -45,8 +45,8 @@ struct unit {
     struct hmap_node hmap_node; /* In engine->units. */
     struct ovs_list dirty_node; /* In engine->dirty[rank]; else empty. */
     struct engine *engine;
-    struct uuid id;             /* Of the input entity. */
-    uint16_t rank;              /* Index of the pass. */
+    struct uuid id; /* Of the input entity. */
+    uint16_t rank;  /* Index of the pass. */
     uint32_t n_edges;
     struct edge *edges;
     struct outputs out;
@@ -59,9 +59,9 @@ struct scratch {
     struct {
         struct node *node;
         bool existence;
-    } *reads;
+    } * reads;
     size_t n_reads, allocated_reads;
-    const struct entity ***lookups;     /* Arrays handed out. */
+    const struct entity ***lookups; /* Arrays handed out. */
     size_t n_lookups, allocated_lookups;
     uint64_t *keys;
     size_t n_keys, allocated_keys;
@@ -78,11 +78,11 @@ struct engine {
     const struct index_def *const *indexes;
     struct graph graph;
     struct hmap units;
-    struct ovs_list *dirty;     /* One list per pass. */
+    struct ovs_list *dirty; /* One list per pass. */
     size_t n_dirty;
-    size_t running;             /* Rank of the running pass; SIZE_MAX: none. */
+    size_t running; /* Rank of the running pass; SIZE_MAX: none. */
     struct scratch scratch;
-    uint64_t *n_runs;           /* Per pass. */
+    uint64_t *n_runs; /* Per pass. */
     void (*observer)(const struct entity *old, const struct entity *new_,
                      void *aux);
     void *observer_aux;
@@ -332,11 +332,10 @@ unit_lookup(struct unit *unit, const struct index_def *index, uint64_t key,
     const struct node *node = unit_read(unit, index, &id, false);
 
     *np = node->n_members;
-    const struct entity **found
-        = mem_alloc((*np + 1) * sizeof *found);
+    const struct entity **found = mem_alloc((*np + 1) * sizeof *found);
     for (size_t i = 0; i < *np; i++) {
-        found[i] = engine_entity(unit->engine, index->resource,
-                                 &node->members[i]);
+        found[i] =
+            engine_entity(unit->engine, index->resource, &node->members[i]);
     }
     ARRAY_GROW(s->lookups, s->n_lookups, s->allocated_lookups);
     s->lookups[s->n_lookups++] = found;
@@ -356,8 +355,8 @@ unit_emit(struct unit *unit, struct entity *entity)
     struct scratch *s = &engine->scratch;
     ovs_assert(entity->resource->volatile_);
 
-    struct node *node = graph_get(&engine->graph, entity->resource,
-                                  &entity->id);
+    struct node *node =
+        graph_get(&engine->graph, entity->resource, &entity->id);
     /* A unit that makes one entity twice makes it once. */
     for (size_t i = 0; i < s->out.n_made; i++) {
         if (s->out.made[i].node == node) {
@@ -389,15 +388,15 @@ unit_add_item(struct unit *unit, struct item *item)
 void
 unit_group(struct unit *unit, struct scope_id scope, uint32_t group)
 {
-    unit_add_item(unit, scope_add_group(unit->engine->scopes, scope, group,
-                                        unit));
+    unit_add_item(unit,
+                  scope_add_group(unit->engine->scopes, scope, group, unit));
 }
 
 void
 unit_tunnel(struct unit *unit, struct scope_id scope, enum carrier carrier)
 {
-    unit_add_item(unit, scope_add_tunnel(unit->engine->scopes, scope, carrier,
-                                         unit));
+    unit_add_item(
+        unit, scope_add_tunnel(unit->engine->scopes, scope, carrier, unit));
 }
 
 struct draft *
@@ -443,8 +442,8 @@ unit_note(struct unit *unit, enum note_level level, const struct uuid *about,
     va_end(args);
 
     ARRAY_GROW(s->out.notes, s->out.n_notes, s->allocated_notes);
-    s->out.notes[s->out.n_notes++]
-        = (struct note){ level, *about, ds_steal_cstr(&text) };
+    s->out.notes[s->out.n_notes++] =
+        (struct note){ level, *about, ds_steal_cstr(&text) };
 }
 
 /* Running one unit. */
@@ -484,8 +483,8 @@ unit_replace_edges(struct unit *unit)
     if (unit_reads_are_same(unit, s)) {
         return;
     }
-    struct edge *edges
-        = s->n_reads ? mem_alloc(s->n_reads * sizeof *edges) : NULL;
+    struct edge *edges =
+        s->n_reads ? mem_alloc(s->n_reads * sizeof *edges) : NULL;
     for (size_t i = 0; i < s->n_reads; i++) {
         edges[i].unit = unit;
         edges[i].node = s->reads[i].node;
@@ -543,9 +542,9 @@ unit_replace_made(struct unit *unit, struct outputs *out)
         } else {
             bool both = o == n;
             struct made *made = &out->made[j++];
-            made->entity = unit_reclaim(
-                unit, n, both ? old->made[i].entity : NULL,
-                (struct entity *) (uintptr_t) made->entity);
+            made->entity =
+                unit_reclaim(unit, n, both ? old->made[i].entity : NULL,
+                             (struct entity *) (uintptr_t) made->entity);
             i += both;
         }
     }
@@ -610,8 +609,7 @@ unit_run(struct unit *unit)
 {
     struct engine *engine = unit->engine;
     const struct pass *pass = engine->passes[unit->rank];
-    const struct entity *input
-        = engine_entity(engine, pass->input, &unit->id);
+    const struct entity *input = engine_entity(engine, pass->input, &unit->id);
 
     engine->running = unit->rank;
     engine->n_runs[unit->rank]++;
@@ -632,8 +630,7 @@ engine_load(struct engine *engine)
 {
     size_t n_resources = model_n_resources(engine->model);
     for (size_t i = 0; i < n_resources; i++) {
-        const struct resource *resource
-            = model_resource_at(engine->model, i);
+        const struct resource *resource = model_resource_at(engine->model, i);
         size_t n;
         const struct entity **all = model_list(engine->model, resource, &n);
         for (size_t j = 0; j < n; j++) {
@@ -663,8 +660,8 @@ engine_create(const struct model *model, struct scopes *scopes,
     for (size_t i = 0; i < engine->n_passes; i++) {
         ovs_list_init(&engine->dirty[i]);
     }
-    engine->n_runs
-        = mem_zalloc((engine->n_passes + 1) * sizeof *engine->n_runs);
+    engine->n_runs =
+        mem_zalloc((engine->n_passes + 1) * sizeof *engine->n_runs);
     graph_init(&engine->graph);
     hmap_init(&engine->units);
     engine_load(engine);
@@ -887,8 +884,8 @@ report_entity(enum diff_side side, const void *old_, const void *new_,
     const char *what = (side == DIFF_BOTH       ? "differs"
                         : side == DIFF_ONLY_OLD ? "should not exist"
                                                 : "is missing");
-    ds_put_format(c->report, "%s " UID_FMT " %s\n",
-                  any->resource->shape.name, UID_ARGS(&any->id), what);
+    ds_put_format(c->report, "%s " UID_FMT " %s\n", any->resource->shape.name,
+                  UID_ARGS(&any->id), what);
     for (int i = 0; i < 2; i++) {
         const struct entity *e = i ? fresh : old;
         if (e) {
@@ -927,8 +924,8 @@ compare_all_notes(const struct engine *a, const struct engine *b,
         same = !compare_notes(&as[i], &bs[i]);
     }
     if (!same) {
-        ds_put_format(c->report, "notes differ: %zu running, %zu fresh\n",
-                      n_a, n_b);
+        ds_put_format(c->report, "notes differ: %zu running, %zu fresh\n", n_a,
+                      n_b);
         c->n++;
     }
     free(as);
@@ -939,9 +936,8 @@ size_t
 engine_check(const struct engine *engine, struct ds *report)
 {
     AUTO(scopes) *scopes = scopes_create();
-    AUTO(engine) *fresh
-        = engine_create(engine->model, scopes, engine->passes,
-                        engine->indexes, &engine->settings);
+    AUTO(engine) *fresh = engine_create(engine->model, scopes, engine->passes,
+                                        engine->indexes, &engine->settings);
     (void) engine_run(fresh, SIZE_MAX);
 
     struct comparison c = { report, 0 };

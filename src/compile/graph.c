@@ -153,8 +153,8 @@ node_add_member(struct node *node, const struct uuid *id)
         return;
     }
     if (node->n_members == node->allocated_members) {
-        node->allocated_members
-            = node->allocated_members ? 2 * node->allocated_members : 1;
+        node->allocated_members =
+            node->allocated_members ? 2 * node->allocated_members : 1;
         node->members = mem_resize(node->members, node->allocated_members
                                                       * sizeof *node->members);
     }

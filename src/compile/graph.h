@@ -16,7 +16,7 @@
 #include "compile/compile.h"
 
 struct edge {
-    struct ovs_list in_node;    /* In node->readers. */
+    struct ovs_list in_node; /* In node->readers. */
     struct unit *unit;
     struct node *node;
     bool existence;

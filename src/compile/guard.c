@@ -24,18 +24,19 @@
 enum {
     ETHERTYPE_IPV4 = 0x0800,
     ETHERTYPE_IPV6_ = 0x86dd,
-    ETHERTYPE_REVARP_ = 0x8035,         /* RFC 903; sent after migration. */
+    ETHERTYPE_REVARP_ = 0x8035, /* RFC 903; sent after migration. */
     ETHERTYPE_ARP_ = 0x0806,
     PROTOCOL_UDP = 17,
     PORT_DHCP_SERVER = 67,
     PORT_DHCP_CLIENT = 68,
     PORT_DHCP6_CLIENT = 546,
     PORT_DHCP6_SERVER = 547,
-    MLD2_REPORT = 143,                  /* RFC 3810, section 5.2. */
+    MLD2_REPORT = 143, /* RFC 3810, section 5.2. */
 };
 
-static const struct prefix unspecified4
-    = { .address.s6_addr = { [10] = 0xff, [11] = 0xff }, .plen = 32 };
+static const struct prefix unspecified4 = {
+    .address.s6_addr = { [10] = 0xff, [11] = 0xff }, .plen = 32
+};
 static const struct prefix unspecified6 = { .plen = 128 };
 
 /* What guarded senders may and may not do whoever they are. */
@@ -66,9 +67,9 @@ guard_refuse_servers(struct unit *u)
 static void
 guard_allow_unspecified(struct unit *u)
 {
-    static const uint8_t types[]
-        = { MLD_LISTENER_REPORT, MLD_LISTENER_REDUCTION, MLD2_REPORT,
-            ND_ROUTER_SOLICIT };
+    static const uint8_t types[] = { MLD_LISTENER_REPORT,
+                                     MLD_LISTENER_REDUCTION, MLD2_REPORT,
+                                     ND_ROUTER_SOLICIT };
 
     RULE (u, scope_all(), GUARD_SOURCE, PRIORITY_EXACT) {
         when_ip_src(r, &unspecified4);
@@ -130,8 +131,8 @@ guard_fabric(struct unit *u, const struct entity *entity)
     guard_claims(u);
 }
 
-const struct pass pass_guard_fabric
-    = { "guard_fabric", &fabric_rules_resource, guard_fabric };
+const struct pass pass_guard_fabric = { "guard_fabric", &fabric_rules_resource,
+                                        guard_fabric };
 
 /* One endpoint. */
 
@@ -249,8 +250,7 @@ mac_seen(const struct endpoint *endpoint, size_t before, struct eth_addr mac)
         return true;
     }
     for (size_t i = 0; i < before; i++) {
-        if (!memcmp(&mac, &endpoint->allowed_pairs.items[i].mac,
-                    sizeof mac)) {
+        if (!memcmp(&mac, &endpoint->allowed_pairs.items[i].mac, sizeof mac)) {
             return true;
         }
     }
@@ -287,8 +287,8 @@ guard_run(struct unit *u, const struct entity *entity)
         return;
     }
 
-    struct guarded g
-        = { u, scope_host(&attachment->host), endpoint->entity.number };
+    struct guarded g = { u, scope_host(&attachment->host),
+                         endpoint->entity.number };
     guard_own_address(&g, endpoint);
     for (size_t i = 0; i < endpoint->allowed_pairs.n; i++) {
         const struct net_pair *pair = &endpoint->allowed_pairs.items[i];

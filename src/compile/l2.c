@@ -44,8 +44,7 @@ fabric(struct unit *u, const struct entity *entity)
     }
 }
 
-const struct pass pass_fabric
-    = { "fabric", &fabric_rules_resource, fabric };
+const struct pass pass_fabric = { "fabric", &fabric_rules_resource, fabric };
 
 /* Hosts. */
 
@@ -181,7 +180,8 @@ segment_on_physnet(struct unit *u, const struct segment *segment)
     if (!physnet) {
         unit_note(u, NOTE_WARNING, &segment->entity.id,
                   "no host has physical network \"%s\" in its "
-                  "other_config:provider_mappings", segment->physnet);
+                  "other_config:provider_mappings",
+                  segment->physnet);
         return;
     }
 
@@ -330,8 +330,8 @@ presence_run(struct unit *u, const struct entity *entity)
     }
 }
 
-const struct pass pass_presence
-    = { "presence", &presence_resource, presence_run };
+const struct pass pass_presence = { "presence", &presence_resource,
+                                    presence_run };
 
 static void
 unknown_run(struct unit *u, const struct entity *entity)
@@ -345,8 +345,8 @@ unknown_run(struct unit *u, const struct entity *entity)
     }
 }
 
-const struct pass pass_unknown
-    = { "unknown", &unknown_presence_resource, unknown_run };
+const struct pass pass_unknown = { "unknown", &unknown_presence_resource,
+                                   unknown_run };
 
 /* An endpoint on a host. */
 
@@ -378,8 +378,7 @@ attachment_run(struct unit *u, const struct entity *entity)
 {
     const struct attachment *attachment = attachment_cast(entity);
     const struct endpoint *endpoint = GET(u, endpoint, &attachment->endpoint);
-    uint32_t segment
-        = unit_number(u, &segment_resource, &attachment->segment);
+    uint32_t segment = unit_number(u, &segment_resource, &attachment->segment);
     if (!endpoint || !segment) {
         return;
     }
@@ -407,8 +406,8 @@ attachment_run(struct unit *u, const struct entity *entity)
     }
 }
 
-const struct pass pass_attachment
-    = { "attachment", &attachment_resource, attachment_run };
+const struct pass pass_attachment = { "attachment", &attachment_resource,
+                                      attachment_run };
 
 /* An endpoint, as other hosts see it. */
 
@@ -435,5 +434,5 @@ endpoint_run(struct unit *u, const struct entity *entity)
     }
 }
 
-const struct pass pass_endpoint
-    = { "endpoint", &endpoint_resource, endpoint_run };
+const struct pass pass_endpoint = { "endpoint", &endpoint_resource,
+                                    endpoint_run };

@@ -26,8 +26,9 @@ keys_plugs_by_endpoint(const struct entity *entity, struct unit *u)
     index_key(u, hash64(&plug->endpoint, sizeof plug->endpoint, 0));
 }
 
-const struct index_def plugs_by_endpoint
-    = { "plugs_by_endpoint", &plug_resource, keys_plugs_by_endpoint };
+const struct index_def plugs_by_endpoint = { "plugs_by_endpoint",
+                                             &plug_resource,
+                                             keys_plugs_by_endpoint };
 
 static void
 keys_plugs_by_host(const struct entity *entity, struct unit *u)
@@ -36,8 +37,8 @@ keys_plugs_by_host(const struct entity *entity, struct unit *u)
     index_key(u, hash64(&plug->host, sizeof plug->host, 0));
 }
 
-const struct index_def plugs_by_host
-    = { "plugs_by_host", &plug_resource, keys_plugs_by_host };
+const struct index_def plugs_by_host = { "plugs_by_host", &plug_resource,
+                                         keys_plugs_by_host };
 
 static void
 keys_hosts_by_name(const struct entity *entity, struct unit *u)
@@ -51,8 +52,8 @@ keys_hosts_by_name(const struct entity *entity, struct unit *u)
     }
 }
 
-const struct index_def hosts_by_name
-    = { "hosts_by_name", &host_resource, keys_hosts_by_name };
+const struct index_def hosts_by_name = { "hosts_by_name", &host_resource,
+                                         keys_hosts_by_name };
 
 static void
 keys_attachments_by_endpoint(const struct entity *entity, struct unit *u)
@@ -61,9 +62,10 @@ keys_attachments_by_endpoint(const struct entity *entity, struct unit *u)
     index_key(u, hash64(&attachment->endpoint, sizeof(struct uuid), 0));
 }
 
-const struct index_def attachments_by_endpoint
-    = { "attachments_by_endpoint", &attachment_resource,
-        keys_attachments_by_endpoint };
+const struct index_def attachments_by_endpoint = {
+    "attachments_by_endpoint", &attachment_resource,
+    keys_attachments_by_endpoint
+};
 
 bool
 endpoint_takes_unknown(const struct endpoint *endpoint)
@@ -89,8 +91,8 @@ find_host(struct unit *u, const char *name)
         return NULL;
     }
     size_t n;
-    const struct entity *const *hosts
-        = unit_lookup(u, &hosts_by_name, hash64_text(name, 0), &n);
+    const struct entity *const *hosts =
+        unit_lookup(u, &hosts_by_name, hash64_text(name, 0), &n);
     return n ? host_cast(hosts[0]) : NULL;
 }
 
@@ -142,9 +144,8 @@ locate(struct unit *u, const struct entity *entity)
     bool plugged_where_asked = false;
 
     size_t n;
-    const struct entity *const *plugs
-        = unit_lookup(u, &plugs_by_endpoint,
-                      hash64(&entity->id, sizeof entity->id, 0), &n);
+    const struct entity *const *plugs = unit_lookup(
+        u, &plugs_by_endpoint, hash64(&entity->id, sizeof entity->id, 0), &n);
     const struct uuid *plugged_at = NULL;
     for (size_t i = 0; i < n; i++) {
         const struct plug *plug = GET(u, plug, &plugs[i]->id);

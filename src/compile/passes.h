@@ -25,12 +25,12 @@ bool endpoint_takes_unknown(const struct endpoint *);
 /* Priorities, highest first.  One table's rules only compete with each
  * other. */
 enum priority {
-    PRIORITY_EXCEPTION = 200,   /* This host, or this sender, is different. */
-    PRIORITY_EXACT = 100,       /* One address, one endpoint. */
-    PRIORITY_CLASS = 60,        /* All of a kind: multicast, a protocol. */
-    PRIORITY_SEGMENT = 20,      /* What is left in a segment. */
+    PRIORITY_EXCEPTION = 200, /* This host, or this sender, is different. */
+    PRIORITY_EXACT = 100,     /* One address, one endpoint. */
+    PRIORITY_CLASS = 60,      /* All of a kind: multicast, a protocol. */
+    PRIORITY_SEGMENT = 20,    /* What is left in a segment. */
     PRIORITY_SEGMENT_REMOTE = 10, /* ... and came from outside. */
-    PRIORITY_DEFAULT = 1,       /* What is left in a table. */
+    PRIORITY_DEFAULT = 1,         /* What is left in a table. */
 };
 
 #endif /* compile/passes.h */

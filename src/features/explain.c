@@ -66,8 +66,9 @@ host_to_json(const struct fabric *fabric, const struct host *host)
     for (size_t i = 0; i < host->physnets.n; i++) {
         const struct host_physnet *physnet = &host->physnets.items[i];
         json_array_add(physnets, json_string_create_nocopy(mem_textf(
-            "%s:%s%s", physnet->name, physnet->target ? physnet->target : "?",
-            physnet->ofport ? "" : " (not usable)")));
+                                     "%s:%s%s", physnet->name,
+                                     physnet->target ? physnet->target : "?",
+                                     physnet->ofport ? "" : " (not usable)")));
     }
     json_object_put(object, "physnets", physnets);
     size_t n;
@@ -93,12 +94,12 @@ fabric_hosts(const struct fabric *fabric)
 
     struct json *hosts = json_array_create_empty();
     size_t n;
-    const struct entity **list
-        = engine_list(fabric_engine(fabric), &host_resource, &n);
+    const struct entity **list =
+        engine_list(fabric_engine(fabric), &host_resource, &n);
     for (size_t i = 0; i < n; i++) {
         struct json *host = host_to_json(fabric, host_cast(list[i]));
-        put_missing_members(host, shash_find_data(&by_id,
-                                                  jget_text(host, "id")));
+        put_missing_members(host,
+                            shash_find_data(&by_id, jget_text(host, "id")));
         json_array_add(hosts, host);
     }
     free(list);
@@ -112,8 +113,8 @@ struct explanation {
     const struct fabric *fabric;
     const struct engine *engine;
     struct uuid id;
-    struct json *why;           /* Array of sentences. */
-    struct json *should;        /* Array of {"scope", "item", "pass"}. */
+    struct json *why;    /* Array of sentences. */
+    struct json *should; /* Array of {"scope", "item", "pass"}. */
 };
 
 static void because(struct explanation *, const char *format, ...)
@@ -181,8 +182,8 @@ explain_items(struct explanation *x, const struct uuid *host)
 {
     const struct item **items = NULL;
     size_t n_scopes, n = 0, allocated = 0;
-    const struct scope **scopes
-        = scopes_of_host(fabric_scopes(x->fabric), host, &n_scopes);
+    const struct scope **scopes =
+        scopes_of_host(fabric_scopes(x->fabric), host, &n_scopes);
     for (size_t i = 0; i < n_scopes; i++) {
         const struct item *item;
         SCOPE_FOR_EACH_ITEM (item, scopes[i]) {
@@ -218,16 +219,19 @@ explain_unplaced(struct explanation *x, const struct endpoint *endpoint)
         because(x, "its network's admin_state_up is false");
     }
     if (!endpoint->requested_host) {
-        because(x, "it is not bound to a host (binding:host_id is empty) and "
-                "no switch has an interface with external_ids:iface-id="
-                UID_FMT, UID_ARGS(&x->id));
+        because(
+            x,
+            "it is not bound to a host (binding:host_id is empty) and "
+            "no switch has an interface with external_ids:iface-id=" UID_FMT,
+            UID_ARGS(&x->id));
         return;
     }
     size_t n;
     free(engine_lookup(x->engine, &hosts_by_name,
                        hash64_text(endpoint->requested_host, 0), &n));
     if (!n) {
-        because(x, "it is bound to host \"%s\", which no switch calls itself "
+        because(x,
+                "it is bound to host \"%s\", which no switch calls itself "
                 "(system-id, hostname or odl_os_hostconfig_hostid)",
                 endpoint->requested_host);
     }
@@ -237,20 +241,21 @@ static void
 explain_placed(struct explanation *x, const struct endpoint *endpoint,
                const struct placement *placement, struct json *object)
 {
-    const struct host *host = host_cast(
-        engine_find(x->engine, &host_resource, &placement->host));
+    const struct host *host =
+        host_cast(engine_find(x->engine, &host_resource, &placement->host));
     struct uuid id = uid_from_pair(&x->id, &placement->host);
-    const struct attachment *attachment = attachment_cast(
-        engine_find(x->engine, &attachment_resource, &id));
+    const struct attachment *attachment =
+        attachment_cast(engine_find(x->engine, &attachment_resource, &id));
     const char *name = host && host->name ? host->name : "?";
 
     json_object_put_string(object, "host", name);
     if (!attachment || !attachment->ofport) {
-        because(x, "host %s has no interface with external_ids:iface-id="
-                UID_FMT " and a port number", name, UID_ARGS(&x->id));
+        because(x,
+                "host %s has no interface with external_ids:iface-id=" UID_FMT
+                " and a port number",
+                name, UID_ARGS(&x->id));
     }
-    if (!switches_is_connected(fabric_switches(x->fabric),
-                               &placement->host)) {
+    if (!switches_is_connected(fabric_switches(x->fabric), &placement->host)) {
         because(x, "host %s is not connected", name);
     } else if (attachment && attachment->ofport
                && !fabric_is_wired(x->fabric, &x->id)) {
@@ -284,8 +289,8 @@ static void
 explain_segment(struct explanation *x, const struct uuid *id,
                 struct json *object)
 {
-    const struct segment *segment = segment_cast(
-        engine_find(x->engine, &segment_resource, id));
+    const struct segment *segment =
+        segment_cast(engine_find(x->engine, &segment_resource, id));
     put_uid(object, "network", id);
     if (segment) {
         json_object_put_string(object, "carrier",
@@ -307,12 +312,12 @@ explain_network(struct explanation *x)
 
     struct json *hosts = json_array_create_empty();
     size_t n;
-    const struct entity **presences
-        = engine_list(x->engine, &presence_resource, &n);
+    const struct entity **presences =
+        engine_list(x->engine, &presence_resource, &n);
     for (size_t i = 0; i < n; i++) {
         const struct presence *presence = presence_cast(presences[i]);
-        const struct host *host = host_cast(
-            engine_find(x->engine, &host_resource, &presence->host));
+        const struct host *host =
+            host_cast(engine_find(x->engine, &host_resource, &presence->host));
         if (host && uid_equals(&presence->segment, &x->id)) {
             json_array_add(hosts, json_string_create(host->name));
             explain_notes(x, &presence->host);
@@ -332,8 +337,8 @@ explain_intended(const struct fabric *fabric, const struct uuid *id,
                  struct uuid *hostp)
 {
     const struct engine *engine = fabric_engine(fabric);
-    const struct endpoint *endpoint
-        = endpoint_cast(engine_find(engine, &endpoint_resource, id));
+    const struct endpoint *endpoint =
+        endpoint_cast(engine_find(engine, &endpoint_resource, id));
     struct explanation x = {
         .fabric = fabric,
         .engine = engine,
@@ -346,12 +351,12 @@ explain_intended(const struct fabric *fabric, const struct uuid *id,
     }
     struct json *object = json_object_create();
     put_uid(object, "port", id);
-    json_object_put_string(object, "status", fabric_is_wired(fabric, id)
-                                                 ? "ACTIVE" : "DOWN");
+    json_object_put_string(object, "status",
+                           fabric_is_wired(fabric, id) ? "ACTIVE" : "DOWN");
     explain_notes(&x, id);
     if (endpoint) {
-        const struct placement *placement = placement_cast(
-            engine_find(engine, &placement_resource, id));
+        const struct placement *placement =
+            placement_cast(engine_find(engine, &placement_resource, id));
         put_text(object, "bound_to", endpoint->requested_host);
         explain_segment(&x, &endpoint->segment, object);
         if (placement) {
@@ -412,9 +417,10 @@ explain_checked(struct json *checked, void *call_)
 {
     struct explain_call *call = call_;
     const struct json *hosts = checked ? jget(checked, "hosts") : NULL;
-    const struct json *missing
-        = (hosts && hosts->type == JSON_ARRAY && hosts->array.n == 1
-               ? jget(hosts->array.elems[0], "missing") : NULL);
+    const struct json *missing =
+        (hosts && hosts->type == JSON_ARRAY && hosts->array.n == 1
+             ? jget(hosts->array.elems[0], "missing")
+             : NULL);
     if (missing && missing->type == JSON_ARRAY) {
         explain_actual(call->object, missing);
     }

@@ -28,24 +28,24 @@ VLOG_DEFINE_THIS_MODULE(fabric);
 #define HOST_GRACE_US UINT64_C(60000000)
 
 struct status {
-    struct hmap_node node;      /* In fabric->statuses, by endpoint. */
-    struct ovs_list waiting;    /* In fabric->waiting, or empty. */
+    struct hmap_node node;   /* In fabric->statuses, by endpoint. */
+    struct ovs_list waiting; /* In fabric->waiting, or empty. */
     struct uuid endpoint;
     struct uuid host;
-    uint64_t sequence;          /* Waiting for its acknowledgement. */
+    uint64_t sequence; /* Waiting for its acknowledgement. */
     bool wired;
 };
 
 struct touched {
-    struct hmap_node node;      /* In fabric->touched, by endpoint. */
+    struct hmap_node node; /* In fabric->touched, by endpoint. */
     struct uuid endpoint;
 };
 
 struct lost_host {
-    struct hmap_node node;      /* In fabric->lost, by host. */
+    struct hmap_node node; /* In fabric->lost, by host. */
     struct uuid host;
     uint64_t since;
-    bool given_up;              /* Its endpoints are down. */
+    bool given_up; /* Its endpoints are down. */
 };
 
 struct observer {
@@ -155,8 +155,8 @@ fabric_observe(struct fabric *fabric,
 {
     ARRAY_GROW(fabric->observers, fabric->n_observers,
                fabric->allocated_observers);
-    fabric->observers[fabric->n_observers++]
-        = (struct observer){ changed, host_changed, aux };
+    fabric->observers[fabric->n_observers++] =
+        (struct observer){ changed, host_changed, aux };
 }
 
 static void
@@ -174,8 +174,7 @@ tell_host_changed(struct fabric *fabric, const struct uuid *host)
 static void
 put_if_changed(struct txn *txn, struct entity *entity)
 {
-    const struct entity *old
-        = txn_find(txn, entity->resource, &entity->id);
+    const struct entity *old = txn_find(txn, entity->resource, &entity->id);
     if (old) {
         entity->number = old->number;
         if (entity_equals(old, entity)) {
@@ -200,8 +199,8 @@ static void
 host_fill_lists(struct host *host, const struct switch_facts *facts)
 {
     host->tunnels.n = facts->n_tunnels;
-    host->tunnels.items
-        = mem_zalloc((facts->n_tunnels + 1) * sizeof *host->tunnels.items);
+    host->tunnels.items =
+        mem_zalloc((facts->n_tunnels + 1) * sizeof *host->tunnels.items);
     for (size_t i = 0; i < facts->n_tunnels; i++) {
         struct host_tunnel *tunnel = &host->tunnels.items[i];
         tunnel->carrier = mem_text(carrier_name(facts->tunnels[i].carrier));
@@ -210,8 +209,8 @@ host_fill_lists(struct host *host, const struct switch_facts *facts)
         SET(host_tunnel, tunnel, ofport);
     }
     host->physnets.n = facts->n_physnets;
-    host->physnets.items
-        = mem_zalloc((facts->n_physnets + 1) * sizeof *host->physnets.items);
+    host->physnets.items =
+        mem_zalloc((facts->n_physnets + 1) * sizeof *host->physnets.items);
     for (size_t i = 0; i < facts->n_physnets; i++) {
         struct host_physnet *physnet = &host->physnets.items[i];
         physnet->name = mem_text(facts->physnets[i].name);
@@ -222,8 +221,8 @@ host_fill_lists(struct host *host, const struct switch_facts *facts)
         SET(host_physnet, physnet, ofport);
     }
     host->configs.n = facts->n_configs;
-    host->configs.items
-        = mem_zalloc((facts->n_configs + 1) * sizeof *host->configs.items);
+    host->configs.items =
+        mem_zalloc((facts->n_configs + 1) * sizeof *host->configs.items);
     for (size_t i = 0; i < facts->n_configs; i++) {
         struct host_config *config = &host->configs.items[i];
         config->type = mem_text(facts->configs[i].type);
@@ -261,8 +260,8 @@ host_from_facts(const struct switch_facts *facts)
     if (facts->datapath_type) {
         SET(host, host, datapath_type);
     }
-    host->interface_types
-        = texts_clone(facts->interface_types, facts->n_interface_types);
+    host->interface_types =
+        texts_clone(facts->interface_types, facts->n_interface_types);
     SET(host, host, interface_types);
     host_fill_lists(host, facts);
     return &host->entity;
@@ -314,8 +313,7 @@ compare_uuids(const void *a, const void *b)
 static void
 edit_sweep_plugs(struct txn *txn, const struct facts_edit *edit)
 {
-    struct uuid *reported
-        = mem_alloc((edit->n_plugs + 1) * sizeof *reported);
+    struct uuid *reported = mem_alloc((edit->n_plugs + 1) * sizeof *reported);
     for (size_t i = 0; i < edit->n_plugs; i++) {
         reported[i] = plug_id(edit->host, &edit->plugs[i].endpoint);
     }
@@ -324,9 +322,9 @@ edit_sweep_plugs(struct txn *txn, const struct facts_edit *edit)
     }
 
     size_t n;
-    const struct entity **stored
-        = engine_lookup(edit->fabric->engine, &plugs_by_host,
-                        hash64(edit->host, sizeof *edit->host, 0), &n);
+    const struct entity **stored =
+        engine_lookup(edit->fabric->engine, &plugs_by_host,
+                      hash64(edit->host, sizeof *edit->host, 0), &n);
     for (size_t i = 0; i < n; i++) {
         const struct plug *plug = plug_cast(stored[i]);
         if (uid_equals(&plug->host, edit->host)
@@ -364,8 +362,7 @@ fabric_facts(const struct switch_facts *facts, const struct switch_plug *plugs,
              size_t n_plugs, void *fabric_)
 {
     struct fabric *fabric = fabric_;
-    struct facts_edit edit
-        = { fabric, &facts->host, facts, plugs, n_plugs };
+    struct facts_edit edit = { fabric, &facts->host, facts, plugs, n_plugs };
     model_write_facts(fabric->model, edit_facts, &edit);
     tell_host_changed(fabric, &facts->host);
 }
@@ -381,8 +378,9 @@ fabric_plugged(const struct uuid *host, const struct switch_plug *plug,
                void *fabric_)
 {
     struct fabric *fabric = fabric_;
-    struct facts_edit edit
-        = { .fabric = fabric, .host = host, .plugs = plug, .n_plugs = 1 };
+    struct facts_edit edit = {
+        .fabric = fabric, .host = host, .plugs = plug, .n_plugs = 1
+    };
     model_write_facts(fabric->model, edit_plug, &edit);
 }
 
@@ -592,9 +590,8 @@ static void
 touch_host(struct fabric *fabric, const struct uuid *host)
 {
     size_t n;
-    const struct entity **plugs
-        = engine_lookup(fabric->engine, &plugs_by_host,
-                        hash64(host, sizeof *host, 0), &n);
+    const struct entity **plugs = engine_lookup(
+        fabric->engine, &plugs_by_host, hash64(host, sizeof *host, 0), &n);
     for (size_t i = 0; i < n; i++) {
         touch(fabric, &plug_cast(plugs[i])->endpoint);
     }
@@ -665,8 +662,8 @@ static const struct host *
 find_host_by_name(const struct fabric *fabric, const char *name)
 {
     size_t n;
-    const struct entity **hosts = engine_lookup(
-        fabric->engine, &hosts_by_name, hash64_text(name, 0), &n);
+    const struct entity **hosts = engine_lookup(fabric->engine, &hosts_by_name,
+                                                hash64_text(name, 0), &n);
     const struct host *host = n ? host_cast(hosts[0]) : NULL;
     free(hosts);
     return host;
@@ -678,20 +675,19 @@ edit_forget(struct txn *txn, void *forgetting_)
     struct forgetting *f = forgetting_;
     const struct host *host = find_host_by_name(f->fabric, f->name);
     if (!host) {
-        return err_about(err_new(ERR_MISSING, NULL, "no such host"),
-                         "host %s", f->name);
+        return err_about(err_new(ERR_MISSING, NULL, "no such host"), "host %s",
+                         f->name);
     }
     if (switches_is_connected(f->fabric->switches, &host->entity.id)) {
-        return err_about(
-            err_new(ERR_IN_USE, NULL, "it is connected; run there first: "
-                    "ovs-vsctl del-manager"),
-            "host %s", f->name);
+        return err_about(err_new(ERR_IN_USE, NULL,
+                                 "it is connected; run there first: "
+                                 "ovs-vsctl del-manager"),
+                         "host %s", f->name);
     }
     struct uuid id = host->entity.id;
     size_t n;
-    const struct entity **plugs
-        = engine_lookup(f->fabric->engine, &plugs_by_host,
-                        hash64(&id, sizeof id, 0), &n);
+    const struct entity **plugs = engine_lookup(
+        f->fabric->engine, &plugs_by_host, hash64(&id, sizeof id, 0), &n);
     for (size_t i = 0; i < n; i++) {
         struct uuid plug = plugs[i]->id;
         txn_delete(txn, &plug_resource, &plug);

@@ -30,8 +30,8 @@
  * size. */
 #define MAX_ITEMS 100000
 
-static struct err *refuse(const char *expected, const struct json *)
-    OVS_WARN_UNUSED_RESULT;
+static struct err *refuse(const char *expected,
+                          const struct json *) OVS_WARN_UNUSED_RESULT;
 
 /* Says that 'json' is not 'expected', as in "not a MAC address: "zz"". */
 static struct err *
@@ -45,14 +45,14 @@ refuse(const char *expected, const struct json *json)
         text_put_printable(&found, json_string(json), MIN(length, 64));
         ds_put_cstr(&found, length > 64 ? "...\"" : "\"");
     } else if (json->type == JSON_INTEGER) {
-        ds_put_format(&found, ": %"PRId64, json_integer(json));
+        ds_put_format(&found, ": %" PRId64, json_integer(json));
     }
     return err_new(ERR_INVALID, NULL, "not %s%s", expected, ds_cstr(&found));
 }
 
 /* Scalars. */
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 decode_enumerated(const struct field *field, const struct json *json)
 {
     const char *text = json_string(json);
@@ -70,12 +70,12 @@ decode_enumerated(const struct field *field, const struct json *json)
     return refuse(expected, json);
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 decode_text(const struct field *field, const struct json *json,
             enum entity_flags flags, char **textp, bool *nullp)
 {
     if (json->type == JSON_INTEGER) {
-        *textp = mem_textf("%"PRId64, json_integer(json));
+        *textp = mem_textf("%" PRId64, json_integer(json));
         return NULL;
     } else if (json->type != JSON_STRING) {
         return refuse("a string", json);
@@ -95,7 +95,7 @@ decode_text(const struct field *field, const struct json *json,
     return NULL;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 decode_bool(const struct json *json, bool *boolp)
 {
     if (json->type == JSON_TRUE || json->type == JSON_FALSE) {
@@ -111,7 +111,7 @@ decode_bool(const struct json *json, bool *boolp)
     return refuse("true or false", json);
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 decode_int(const struct field *field, const struct json *json,
            enum entity_flags flags, int64_t *intp)
 {
@@ -127,7 +127,7 @@ decode_int(const struct field *field, const struct json *json,
 
     if ((field->min || field->max) && !(flags & ENTITY_STORED)
         && (number < field->min || number > field->max)) {
-        AUTO_TEXT *expected = mem_textf("within %"PRId64" to %"PRId64,
+        AUTO_TEXT *expected = mem_textf("within %" PRId64 " to %" PRId64,
                                         field->min, field->max);
         return refuse(expected, json);
     }
@@ -136,7 +136,7 @@ decode_int(const struct field *field, const struct json *json,
 }
 
 /* The kinds that are a string with a grammar. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 decode_parsed(enum field_kind kind, const struct json *json, void *value)
 {
     const char *text = json->type == JSON_STRING ? json_string(json) : "";
@@ -147,13 +147,13 @@ decode_parsed(enum field_kind kind, const struct json *json, void *value)
         return uid_from_text(text, value) ? NULL : refuse("a UUID", json);
     case FIELD_ADDR:
         return (ipaddr_from_text(text, value) ? NULL
-                : refuse("an IP address", json));
+                                              : refuse("an IP address", json));
     case FIELD_PREFIX:
         return (prefix_from_text(text, value) ? NULL
-                : refuse("an IP prefix", json));
+                                              : refuse("an IP prefix", json));
     case FIELD_MAC:
         return (mac_from_text(text, value) ? NULL
-                : refuse("a MAC address", json));
+                                           : refuse("a MAC address", json));
     default:
         abort();
     }
@@ -169,7 +169,7 @@ is_nothing(const struct json *json)
             || (json->type == JSON_STRING && !*json_string(json)));
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 decode_item(const struct field *field, const struct json *json,
             enum entity_flags flags, struct shapes *list)
 {
@@ -181,8 +181,8 @@ decode_item(const struct field *field, const struct json *json,
     switch (field->kind) {
     case FIELD_TEXTS:
         list->n++;
-        return decode_text(&text_row, json, flags,
-                           &((char **) list->items)[i], &is_null);
+        return decode_text(&text_row, json, flags, &((char **) list->items)[i],
+                           &is_null);
     case FIELD_INTS:
         list->n++;
         return decode_int(&int_row, json, flags,
@@ -218,7 +218,7 @@ err_at_item(struct err *err, size_t i)
     return err_within(err, "[%zu].", i);
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 decode_list(const struct field *field, const struct json *json,
             enum entity_flags flags, struct shapes *list)
 {
@@ -241,8 +241,8 @@ decode_list(const struct field *field, const struct json *json,
 
     list->items = mem_zalloc(n * value_item_size(field));
     for (size_t i = 0; i < n; i++) {
-        struct err *err = decode_item(field, elems ? elems[i] : json, flags,
-                                      list);
+        struct err *err =
+            decode_item(field, elems ? elems[i] : json, flags, list);
         if (err) {
             return elems ? err_at_item(err, i) : err;
         }
@@ -254,7 +254,7 @@ decode_list(const struct field *field, const struct json *json,
     return NULL;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 decode_object(const struct field *field, const struct json *json,
               enum entity_flags flags, void **objectp, bool *nullp)
 {
@@ -372,7 +372,7 @@ find_row(const struct shape *shape, const struct shash *members,
     return NULL;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 decode_member(const struct field *field, const struct shash_node *node,
               enum entity_flags flags, void *owner)
 {
@@ -380,8 +380,9 @@ decode_member(const struct field *field, const struct shash_node *node,
     struct err *err = value_decode(field, node->data, flags,
                                    owner_value_rw(owner, field), &is_null);
     if (err) {
-        return err_within(err, err->field && err->field[0] != '['
-                          ? "%s." : "%s", node->name);
+        return err_within(err,
+                          err->field && err->field[0] != '[' ? "%s." : "%s",
+                          node->name);
     }
 
     struct fields *fields = owner;
@@ -486,8 +487,8 @@ apply_dflt(const struct field *field, void *owner)
 
     if (!is_null && !dflt_quickly(field, value)) {
         struct json *parsed;
-        AUTO(err) *err = json_parse_limited(field->dflt, strlen(field->dflt),
-                                            8, &parsed);
+        AUTO(err) *err =
+            json_parse_limited(field->dflt, strlen(field->dflt), 8, &parsed);
         ovs_assert(!err);
         AUTO(json) *json = parsed;
         AUTO(err) *bad = value_decode(field, json, 0, value, &is_null);
@@ -515,7 +516,7 @@ apply_dflt_from(const struct shape *shape, const struct field *field,
 }
 
 /* Completes what is nested in a field that is there. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 complete_nested(const struct field *field, void *value)
 {
     struct err *err = NULL;
@@ -546,8 +547,7 @@ owner_complete(const struct shape *shape, void *owner)
             apply_dflt(field, owner);
         }
         if (field->required && !owner_has(owner, i)) {
-            return err_new(ERR_INVALID, field_json_name(field),
-                           "is required");
+            return err_new(ERR_INVALID, field_json_name(field), "is required");
         }
         struct err *err = complete_nested(field, owner_value_rw(owner, field));
         if (err) {

@@ -73,17 +73,18 @@ entity_compare(const struct entity *a, const struct entity *b)
         return cmp;
     }
     return (a->extra && b->extra ? strcmp(a->extra, b->extra)
-            : a->extra ? 1 : -1);
+            : a->extra           ? 1
+                                 : -1);
 }
 
 /* JSON. */
 
 /* Sets '*idp' to the identifier inside the object. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 id_from_body(const struct json *json, struct uuid *idp)
 {
-    const struct json *id = (json->type == JSON_OBJECT ? jget(json, "id")
-                             : NULL);
+    const struct json *id =
+        (json->type == JSON_OBJECT ? jget(json, "id") : NULL);
 
     if (json->type != JSON_OBJECT) {
         return err_new(ERR_INVALID, NULL, "not an object");
@@ -111,7 +112,7 @@ entity_from_json(const struct resource *resource, const struct json *json,
     err = owner_decode(&resource->shape, json, flags, "id", entity,
                        &entity->extra);
     if (err) {
-        return err_about(err, "%s "UID_FMT, resource->shape.name,
+        return err_about(err, "%s " UID_FMT, resource->shape.name,
                          UID_ARGS(&entity->id));
     }
     *entityp = STEAL(entity);
@@ -123,7 +124,7 @@ entity_complete(struct entity *entity)
 {
     struct err *err = owner_complete(&entity->resource->shape, entity);
 
-    return err_about(err, "%s "UID_FMT, entity->resource->shape.name,
+    return err_about(err, "%s " UID_FMT, entity->resource->shape.name,
                      UID_ARGS(&entity->id));
 }
 

@@ -5,7 +5,9 @@
 #define SHAPE(NAME, ...)                                                      \
     struct NAME {                                                             \
         struct fields NAME##_fields_at;
-#define SHAPE_END(NAME) };
+#define SHAPE_END(NAME)                                                       \
+    }                                                                         \
+    ;
 #define RESOURCE(NAME, PLURAL, ...)                                           \
     struct NAME {                                                             \
         union {                                                               \
@@ -13,16 +15,18 @@
             struct fields NAME##_fields_at;                                   \
         };
 #define RESOURCE_AS(NAME, SINGULAR, PLURAL, ...) RESOURCE(NAME, PLURAL)
-#define FIELD(OWNER, NAME, KIND, ...) FIELD_TYPE_##KIND NAME;
-#define REF(OWNER, NAME, TARGET, ...) struct uuid NAME;
-#define REFS(OWNER, NAME, TARGET, ...) struct uids NAME;
+#define FIELD(OWNER, NAME, KIND, ...)            FIELD_TYPE_##KIND NAME;
+#define REF(OWNER, NAME, TARGET, ...)            struct uuid NAME;
+#define REFS(OWNER, NAME, TARGET, ...)           struct uids NAME;
 #define LIST(OWNER, NAME, SHAPE, ...)                                         \
     struct {                                                                  \
         struct SHAPE *items;                                                  \
         size_t n;                                                             \
     } NAME;
 #define OBJECT(OWNER, NAME, SHAPE, ...) struct SHAPE *NAME;
-#define END(NAME, ...) };
+#define END(NAME, ...)                                                        \
+    }                                                                         \
+    ;
 #include SCHEMA_DEF
 #undef SHAPE
 #undef SHAPE_END
@@ -42,13 +46,13 @@
     ;                                                                         \
     _Static_assert(NAME##_n_fields <= 64, "too many fields");                 \
     extern const struct shape NAME##_shape;
-#define RESOURCE(NAME, PLURAL, ...) enum {
+#define RESOURCE(NAME, PLURAL, ...)              enum {
 #define RESOURCE_AS(NAME, SINGULAR, PLURAL, ...) RESOURCE(NAME, PLURAL)
-#define FIELD(OWNER, NAME, KIND, ...) OWNER##_f_##NAME,
-#define REF(OWNER, NAME, TARGET, ...) OWNER##_f_##NAME,
-#define REFS(OWNER, NAME, TARGET, ...) OWNER##_f_##NAME,
-#define LIST(OWNER, NAME, SHAPE, ...) OWNER##_f_##NAME,
-#define OBJECT(OWNER, NAME, SHAPE, ...) OWNER##_f_##NAME,
+#define FIELD(OWNER, NAME, KIND, ...)            OWNER##_f_##NAME,
+#define REF(OWNER, NAME, TARGET, ...)            OWNER##_f_##NAME,
+#define REFS(OWNER, NAME, TARGET, ...)           OWNER##_f_##NAME,
+#define LIST(OWNER, NAME, SHAPE, ...)            OWNER##_f_##NAME,
+#define OBJECT(OWNER, NAME, SHAPE, ...)          OWNER##_f_##NAME,
 #define END(NAME, ...)                                                        \
     NAME##_n_fields                                                           \
     }                                                                         \

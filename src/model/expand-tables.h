@@ -6,9 +6,9 @@
 #define SHAPE_END(NAME)                                                       \
     }                                                                         \
     ;                                                                         \
-    const struct shape NAME##_shape                                           \
-        = { #NAME, sizeof(struct NAME), NAME##_fields, NAME##_n_fields };
-#define RESOURCE(NAME, PLURAL, ...) SHAPE(NAME)
+    const struct shape NAME##_shape = { #NAME, sizeof(struct NAME),           \
+                                        NAME##_fields, NAME##_n_fields };
+#define RESOURCE(NAME, PLURAL, ...)              SHAPE(NAME)
 #define RESOURCE_AS(NAME, SINGULAR, PLURAL, ...) SHAPE(NAME)
 #define FIELD(OWNER, NAME, KIND, ...)                                         \
     { .name = #NAME,                                                          \
@@ -71,10 +71,10 @@
 #define RESOURCE(NAME, PLURAL, ...)                                           \
     RESOURCE_AS(NAME, #NAME, PLURAL __VA_OPT__(, ) __VA_ARGS__)
 #define RESOURCE_AS(NAME, SINGULAR, PLURAL, ...)                              \
-    const struct resource NAME##_resource                                     \
-        = { .shape = { SINGULAR, sizeof(struct NAME), NAME##_fields,          \
-                       NAME##_n_fields },                                     \
-            .plural = PLURAL __VA_OPT__(, ) __VA_ARGS__
+    const struct resource NAME##_resource = {                                 \
+        .shape = { SINGULAR, sizeof(struct NAME), NAME##_fields,              \
+                   NAME##_n_fields },                                         \
+        .plural = PLURAL __VA_OPT__(, ) __VA_ARGS__
 #define END(NAME, ...)                                                        \
     __VA_OPT__(, ) __VA_ARGS__                                                \
     }                                                                         \

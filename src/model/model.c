@@ -26,17 +26,17 @@
 #define MAX_DELETED 100000
 
 struct numbers {
-    struct ovs_list node;       /* In the model. */
-    const char *name;           /* Name of the space. */
-    uint64_t *words;            /* Bit i of word w: number 64 w + i + 1. */
+    struct ovs_list node; /* In the model. */
+    const char *name;     /* Name of the space. */
+    uint64_t *words;      /* Bit i of word w: number 64 w + i + 1. */
     size_t n_words;
-    size_t first;               /* No word below has a free number. */
+    size_t first; /* No word below has a free number. */
 };
 
 /* An id that is gone. */
 struct deleted {
-    struct hmap_node node;      /* In the model, by id. */
-    struct ovs_list list_node;  /* Oldest first. */
+    struct hmap_node node;     /* In the model, by id. */
+    struct ovs_list list_node; /* Oldest first. */
     const struct resource *resource;
     struct uuid id;
 };
@@ -47,12 +47,12 @@ struct observer {
 };
 
 struct model {
-    struct hmap tables;         /* struct table, by resource. */
-    const struct resource **resources;      /* In order of registration. */
+    struct hmap tables;                /* struct table, by resource. */
+    const struct resource **resources; /* In order of registration. */
     size_t n_resources, allocated_resources;
-    struct ovs_list numbers;    /* struct numbers. */
+    struct ovs_list numbers; /* struct numbers. */
 
-    struct hmap deleted;        /* struct deleted. */
+    struct hmap deleted; /* struct deleted. */
     struct ovs_list deleted_list;
 
     struct observer *observers;
@@ -156,9 +156,9 @@ model_register(struct model *model, const struct resource *resource)
 
     struct table *table = NEW(struct table);
     table->resource = resource;
-    table->numbers = numbers_get(model, resource->number_space
-                                 ? resource->number_space
-                                 : resource->shape.name);
+    table->numbers =
+        numbers_get(model, resource->number_space ? resource->number_space
+                                                  : resource->shape.name);
     hmap_init(&table->entities);
     hmap_insert(&model->tables, &table->node, hash_resource(resource));
 
@@ -256,8 +256,7 @@ model_list(const struct model *model, const struct resource *resource,
     size_t i = 0;
     if (n) {
         const struct entity *entity;
-        HMAP_FOR_EACH (entity, node,
-                       &model_table(model, resource)->entities) {
+        HMAP_FOR_EACH (entity, node, &model_table(model, resource)->entities) {
             entities[i++] = entity;
         }
         qsort(entities, n, sizeof *entities, compare_ids);
@@ -288,8 +287,8 @@ numbers_extend(struct numbers *numbers, size_t n_words)
 {
     if (n_words > numbers->n_words) {
         size_t n = MAX(n_words, 2 * numbers->n_words);
-        numbers->words = mem_resize(numbers->words,
-                                    n * sizeof *numbers->words);
+        numbers->words =
+            mem_resize(numbers->words, n * sizeof *numbers->words);
         memset(&numbers->words[numbers->n_words], 0,
                (n - numbers->n_words) * sizeof *numbers->words);
         numbers->n_words = n;
@@ -418,7 +417,7 @@ model_observe(struct model *model,
 {
     ARRAY_GROW(model->observers, model->n_observers,
                model->allocated_observers);
-    model->observers[model->n_observers++] = (struct observer) {
+    model->observers[model->n_observers++] = (struct observer){
         .applied = applied,
         .aux = aux,
     };
@@ -461,8 +460,8 @@ model_write(struct model *model, model_edit edit, model_done done, void *aux)
 }
 
 void
-model_write_facts(struct model *model,
-                  void (*edit)(struct txn *, void *aux), void *aux)
+model_write_facts(struct model *model, void (*edit)(struct txn *, void *aux),
+                  void *aux)
 {
     if (model->writer) {
         model->writer->write_facts(model->store, edit, aux);

@@ -26,12 +26,12 @@ struct txn;
 
 /* The head of every typed struct of a resource. */
 struct entity {
-    struct fields fields;       /* Must be first. */
+    struct fields fields; /* Must be first. */
     const struct resource *resource;
-    struct hmap_node node;      /* In the model's or the engine's table. */
+    struct hmap_node node; /* In the model's or the engine's table. */
     struct uuid id;
-    uint32_t number;            /* Reserved; 0 until put in a transaction. */
-    char *extra;                /* Members of no field: JSON object text, or
+    uint32_t number; /* Reserved; 0 until put in a transaction. */
+    char *extra;     /* Members of no field: JSON object text, or
                                  * null.  Given back unchanged. */
 };
 
@@ -54,10 +54,10 @@ int entity_compare(const struct entity *, const struct entity *);
 
 /* How to read and write JSON. */
 enum entity_flags {
-    ENTITY_STORED = 1 << 0,     /* Exact: no defaults, no checks of required
+    ENTITY_STORED = 1 << 0, /* Exact: no defaults, no checks of required
                                  * fields; nulls written.  The number is not
                                  * part of the text. */
-    ENTITY_ANSWER = 1 << 1,     /* As a client sees it: null members left out
+    ENTITY_ANSWER = 1 << 1, /* As a client sees it: null members left out
                                  * unless 'answer_null'; both tenant_id and
                                  * project_id; secrets left out. */
 };
@@ -116,15 +116,15 @@ const struct entity *model_find(const struct model *, const struct resource *,
 size_t model_count(const struct model *, const struct resource *);
 /* All entities of a resource sorted by id; '*np' of them.  Caller frees the
  * array, not the entities. */
-const struct entity **model_list(const struct model *,
-                                 const struct resource *, size_t *np);
+const struct entity **model_list(const struct model *, const struct resource *,
+                                 size_t *np);
 
 /* Called after each applied transaction, in order of registration. */
 struct change {
     const struct resource *resource;
     struct uuid id;
-    const struct entity *old;   /* Null: created. */
-    const struct entity *new_;  /* Null: deleted. */
+    const struct entity *old;  /* Null: created. */
+    const struct entity *new_; /* Null: deleted. */
 };
 void model_observe(struct model *,
                    void (*applied)(const struct change *, size_t n, void *aux),
@@ -183,7 +183,7 @@ void model_load_deleted(struct model *, const char *resource,
  * store (tests of single layers) the change is applied at once, and 'done' is
  * called, against the rule above, at the end of model_write(). */
 typedef struct err *(*model_edit)(struct txn *, void *aux);
-typedef void (*model_done)(struct err *, void *aux);    /* Owns the err. */
+typedef void (*model_done)(struct err *, void *aux); /* Owns the err. */
 void model_write(struct model *, model_edit, model_done, void *aux);
 
 /* Facts: what switches report about themselves.  Applied at once and made

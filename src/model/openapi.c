@@ -101,14 +101,14 @@ items_schema(const struct field *field)
         return schema_ref(field->shape->name);
     }
 
-    struct json *items = text_1("type", field->kind == FIELD_INTS
-                                ? "integer" : "string");
+    struct json *items =
+        text_1("type", field->kind == FIELD_INTS ? "integer" : "string");
     if (kind_format(field->kind)) {
         json_object_put_string(items, "format", kind_format(field->kind));
     }
     return (field->id_member
-            ? object_1("properties", object_1(field->id_member, items))
-            : items);
+                ? object_1("properties", object_1(field->id_member, items))
+                : items);
 }
 
 static struct json *
@@ -155,8 +155,8 @@ put_constraints(struct json *schema, const struct field *field)
     }
     if (field->dflt) {
         struct json *dflt;
-        AUTO(err) *err = json_parse_limited(field->dflt, strlen(field->dflt),
-                                            8, &dflt);
+        AUTO(err) *err =
+            json_parse_limited(field->dflt, strlen(field->dflt), 8, &dflt);
         ovs_assert(!err);
         json_object_put(schema, "default", dflt);
     }
@@ -255,9 +255,8 @@ parameter(const char *name, const char *in, const char *type,
 static void
 add_list_parameters(struct json *parameters, const struct resource *resource)
 {
-    json_array_add(parameters,
-                   parameter("fields", "query", "string",
-                             "Only this member; may be repeated"));
+    json_array_add(parameters, parameter("fields", "query", "string",
+                                         "Only this member; may be repeated"));
     json_array_add(parameters, parameter("id", "query", "string", NULL));
     for (size_t i = 0; i < resource->shape.n_fields; i++) {
         const struct field *field = &resource->shape.fields[i];
@@ -265,7 +264,8 @@ add_list_parameters(struct json *parameters, const struct resource *resource)
         if (type && strcmp(type, "array") && !field->secret) {
             json_array_add(parameters,
                            parameter(field->filter ? field->filter
-                                     : field_json_name(field), "query", type,
+                                                   : field_json_name(field),
+                                     "query", type,
                                      "Only objects with this value"));
         }
     }
@@ -285,9 +285,8 @@ add_list_parameters(struct json *parameters, const struct resource *resource)
 static struct json *
 content(const char *description, struct json *schema)
 {
-    struct json *json = object_1("content",
-                                 object_1("application/json",
-                                          object_1("schema", schema)));
+    struct json *json = object_1(
+        "content", object_1("application/json", object_1("schema", schema)));
 
     if (description) {
         json_object_put_string(json, "description", description);
@@ -307,9 +306,9 @@ wrapped_schema(const struct resource *resource, bool list)
     }
 
     struct json *schema = text_1("type", "object");
-    json_object_put(schema, "properties",
-                    object_1(list ? resource->plural : resource->shape.name,
-                             inner));
+    json_object_put(
+        schema, "properties",
+        object_1(list ? resource->plural : resource->shape.name, inner));
     return schema;
 }
 
@@ -366,7 +365,7 @@ name_parent(const char *path, const struct resource *resource)
 
     return (hole ? mem_textf("%.*s{%s}%s", (int) (hole - path), path,
                              resource->parent, hole + 2)
-            : mem_text(path));
+                 : mem_text(path));
 }
 
 static void
@@ -376,13 +375,13 @@ put_path(struct json *paths, const struct resource *resource,
     AUTO_TEXT *path = name_parent(pattern, resource);
     struct json *shared = json_array_create_empty();
     if (strchr(path, '{')) {
-        json_array_add(shared, parameter(resource->parent, "path", "string",
-                                         NULL));
+        json_array_add(shared,
+                       parameter(resource->parent, "path", "string", NULL));
     }
 
-    struct json *list = operation(resource, "list", NULL, "200",
-                                  content("The objects that match",
-                                          wrapped_schema(resource, true)));
+    struct json *list = operation(
+        resource, "list", NULL, "200",
+        content("The objects that match", wrapped_schema(resource, true)));
     struct json *parameters = json_array_create_empty();
     add_list_parameters(parameters, resource);
     json_object_put(list, "parameters", parameters);
@@ -398,8 +397,8 @@ put_path(struct json *paths, const struct resource *resource,
     json_object_put(paths, collection_path, collection);
 
     struct json *one = content("The object", wrapped_schema(resource, false));
-    struct json *item = object_1("get", operation(resource, "show", NULL,
-                                                  "200", json_clone(one)));
+    struct json *item = object_1(
+        "get", operation(resource, "show", NULL, "200", json_clone(one)));
     if (!resource->no_put) {
         json_object_put(item, "put",
                         operation(resource, "update",
@@ -469,9 +468,9 @@ model_openapi(const struct model *model, const char *base)
     json_object_put(document, "info", info);
     json_object_put(document, "servers",
                     json_array_create_1(text_1("url", base)));
-    json_object_put(document, "security",
-                    json_array_create_1(object_1("basic",
-                                                 json_array_create_empty())));
+    json_object_put(
+        document, "security",
+        json_array_create_1(object_1("basic", json_array_create_empty())));
     json_object_put(document, "components", components);
     json_object_put(document, "paths", paths);
     return document;

@@ -146,16 +146,15 @@ value_own(const struct field *field, void *value)
     case FIELD_REFS:
     case FIELD_LIST: {
         struct shapes *list = value;
-        list->items = (list->n ? mem_clone(list->items,
-                                           list->n * value_item_size(field))
-                       : NULL);
+        list->items =
+            (list->n ? mem_clone(list->items, list->n * value_item_size(field))
+                     : NULL);
         for (size_t i = 0; i < list->n; i++) {
             if (field->kind == FIELD_TEXTS) {
                 char **items = list->items;
                 items[i] = mem_text(items[i]);
             } else if (field->kind == FIELD_LIST) {
-                owner_own(field->shape,
-                          shapes_item_rw(field->shape, list, i));
+                owner_own(field->shape, shapes_item_rw(field->shape, list, i));
             }
         }
         break;
@@ -231,7 +230,7 @@ static int
 compare_objects(const struct field *field, const void *a, const void *b)
 {
     return (a && b ? owner_compare(field->shape, a, b)
-            : compare_ints(a != NULL, b != NULL));
+                   : compare_ints(a != NULL, b != NULL));
 }
 
 int
@@ -303,8 +302,8 @@ owner_compare(const struct shape *shape, const void *a, const void *b)
     }
     for (size_t i = 0; i < shape->n_fields; i++) {
         const struct field *field = &shape->fields[i];
-        int cmp = value_compare(field, owner_value(a, field),
-                                owner_value(b, field));
+        int cmp =
+            value_compare(field, owner_value(a, field), owner_value(b, field));
         if (cmp) {
             return cmp;
         }
@@ -414,8 +413,9 @@ list_matches(const struct field *field, const struct shapes *list,
         }
         return false;
     case FIELD_INTS:
-        for (size_t i = 0; text_to_int(text, INT64_MIN, INT64_MAX, &number)
-                           && i < list->n; i++) {
+        for (size_t i = 0;
+             text_to_int(text, INT64_MIN, INT64_MAX, &number) && i < list->n;
+             i++) {
             if (((int64_t *) list->items)[i] == number) {
                 return true;
             }
@@ -482,6 +482,6 @@ entity_matches(const struct entity *entity, const struct field *field,
                const char *text)
 {
     return (owner_has(entity, field->index)
-            ? value_matches(field, owner_value(entity, field), text)
-            : !*text);
+                ? value_matches(field, owner_value(entity, field), text)
+                : !*text);
 }

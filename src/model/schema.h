@@ -38,21 +38,21 @@
 
 /* What a field holds: kind, C type, and how it looks in JSON. */
 #define FIELD_KINDS                                                           \
-    FIELD_KIND(TEXT, char *)           /* String. */                          \
-    FIELD_KIND(BOOL, bool)             /* true, false; "True", "false". */    \
-    FIELD_KIND(INT, int64_t)           /* Number, or string of digits. */     \
-    FIELD_KIND(UID, struct uuid)       /* String. */                          \
-    FIELD_KIND(REF, struct uuid)       /* String; names another object. */    \
-    FIELD_KIND(ADDR, struct in6_addr)  /* String, either family. */           \
-    FIELD_KIND(PREFIX, struct prefix)  /* String "10.0.0.0/8". */             \
-    FIELD_KIND(MAC, struct eth_addr)   /* String, any case. */                \
-    FIELD_KIND(JSON, char *)           /* Anything; kept as JSON text. */     \
-    FIELD_KIND(TEXTS, struct texts)    /* Array of strings (or a string). */  \
-    FIELD_KIND(INTS, struct ints)      /* Array of numbers. */                \
-    FIELD_KIND(ADDRS, struct addrs)    /* Array of addresses. */              \
-    FIELD_KIND(REFS, struct uids)      /* Array of ids, or of {"id": ...}. */ \
-    FIELD_KIND(LIST, struct shapes)    /* Array of objects of one shape. */   \
-    FIELD_KIND(OBJECT, void *)         /* One object of a shape, or null. */
+    FIELD_KIND(TEXT, char *)          /* String. */                           \
+    FIELD_KIND(BOOL, bool)            /* true, false; "True", "false". */     \
+    FIELD_KIND(INT, int64_t)          /* Number, or string of digits. */      \
+    FIELD_KIND(UID, struct uuid)      /* String. */                           \
+    FIELD_KIND(REF, struct uuid)      /* String; names another object. */     \
+    FIELD_KIND(ADDR, struct in6_addr) /* String, either family. */            \
+    FIELD_KIND(PREFIX, struct prefix) /* String "10.0.0.0/8". */              \
+    FIELD_KIND(MAC, struct eth_addr)  /* String, any case. */                 \
+    FIELD_KIND(JSON, char *)          /* Anything; kept as JSON text. */      \
+    FIELD_KIND(TEXTS, struct texts)   /* Array of strings (or a string). */   \
+    FIELD_KIND(INTS, struct ints)     /* Array of numbers. */                 \
+    FIELD_KIND(ADDRS, struct addrs)   /* Array of addresses. */               \
+    FIELD_KIND(REFS, struct uids)     /* Array of ids, or of {"id": ...}. */  \
+    FIELD_KIND(LIST, struct shapes)   /* Array of objects of one shape. */    \
+    FIELD_KIND(OBJECT, void *)        /* One object of a shape, or null. */
 
 enum field_kind {
 #define FIELD_KIND(KIND, TYPE) FIELD_##KIND,
@@ -76,12 +76,12 @@ struct uids {
     struct uuid *items;
     size_t n;
 };
-struct shapes {                 /* What LIST fields look like to a walker. */
-    void *items;                /* 'n' structs of the shape, in a row. */
+struct shapes {  /* What LIST fields look like to a walker. */
+    void *items; /* 'n' structs of the shape, in a row. */
     size_t n;
 };
 
-typedef char *FIELD_TYPE_TEXT;  /* Types by pasting; used only by FIELD(). */
+typedef char *FIELD_TYPE_TEXT; /* Types by pasting; used only by FIELD(). */
 typedef bool FIELD_TYPE_BOOL;
 typedef int64_t FIELD_TYPE_INT;
 typedef struct uuid FIELD_TYPE_UID;
@@ -95,14 +95,15 @@ typedef struct addrs FIELD_TYPE_ADDRS;
 
 /* One bit per field, in the order of its rows; at most 64 fields. */
 struct fields {
-    uint64_t set;               /* Given, maybe as null. */
-    uint64_t null;              /* Given as null: a subset of 'set'. */
+    uint64_t set;  /* Given, maybe as null. */
+    uint64_t null; /* Given as null: a subset of 'set'. */
 };
 
 /* Was the field given with a value?  HAS(port, p, mac_address). */
 #define HAS(OWNER, P, FIELD)                                                  \
     ((((P)->OWNER##_fields_at.set & ~(P)->OWNER##_fields_at.null)             \
-      >> OWNER##_f_##FIELD) & 1)
+      >> OWNER##_f_##FIELD)                                                   \
+     & 1)
 
 struct shape;
 struct resource;
@@ -110,36 +111,36 @@ struct entity;
 
 /* One row.  Options beyond the first four are given by name in the .def. */
 struct field {
-    const char *name;           /* Name in C. */
+    const char *name; /* Name in C. */
     enum field_kind kind;
     size_t offset;
-    const struct shape *shape;  /* LIST, OBJECT. */
-    const char *target;         /* REF, REFS: name of the resource. */
-    uint8_t index;              /* Its bit in 'struct fields'. */
+    const struct shape *shape; /* LIST, OBJECT. */
+    const char *target;        /* REF, REFS: name of the resource. */
+    uint8_t index;             /* Its bit in 'struct fields'. */
 
-    const char *json;           /* Name in JSON; null means 'name'. */
-    const char *alias;          /* Another JSON name accepted on input. */
-    const char *filter;         /* Query parameter; null means JSON name. */
-    const char *dflt;           /* Default on create, as JSON text. */
-    const char *values;         /* TEXT: allowed values "a|b|c". */
-    const char *dflt_from;      /* C name of the field to copy if absent. */
-    int64_t min, max;           /* INT: bounds, unless both are 0. */
-    const char *id_member;      /* REFS as objects: emit [{"id": ...}]. */
-    const char *help;           /* One sentence for OpenAPI and forms. */
-    bool required;              /* On create. */
-    bool identity;              /* PUT without it keeps the stored value. */
-    bool immutable;             /* PUT never changes it. */
-    bool answer_null;           /* Given back as null, not left out. */
-    bool secret;                /* Never logged, never in lists. */
-    bool as_text;               /* INT: written as a string in answers. */
-    bool column;                /* Shown in the CLI's lists. */
-    bool loose;                 /* TEXT: an id in free form; filters compare
+    const char *json;      /* Name in JSON; null means 'name'. */
+    const char *alias;     /* Another JSON name accepted on input. */
+    const char *filter;    /* Query parameter; null means JSON name. */
+    const char *dflt;      /* Default on create, as JSON text. */
+    const char *values;    /* TEXT: allowed values "a|b|c". */
+    const char *dflt_from; /* C name of the field to copy if absent. */
+    int64_t min, max;      /* INT: bounds, unless both are 0. */
+    const char *id_member; /* REFS as objects: emit [{"id": ...}]. */
+    const char *help;      /* One sentence for OpenAPI and forms. */
+    bool required;         /* On create. */
+    bool identity;         /* PUT without it keeps the stored value. */
+    bool immutable;        /* PUT never changes it. */
+    bool answer_null;      /* Given back as null, not left out. */
+    bool secret;           /* Never logged, never in lists. */
+    bool as_text;          /* INT: written as a string in answers. */
+    bool column;           /* Shown in the CLI's lists. */
+    bool loose;            /* TEXT: an id in free form; filters compare
                                  * it without dashes and case. */
-    bool bare;                  /* PREFIX: a host prefix is written as an
+    bool bare;             /* PREFIX: a host prefix is written as an
                                  * address. */
-    bool always;                /* Must be in every PUT too: entity_merge()
+    bool always;           /* Must be in every PUT too: entity_merge()
                                  * does not fill it in. */
-    bool rest;                  /* JSON, in a shape: has no name, gathers the
+    bool rest;             /* JSON, in a shape: has no name, gathers the
                                  * members of no row. */
 };
 
@@ -156,24 +157,24 @@ struct check {
     const struct entity *(*find)(const struct check *, const char *resource,
                                  const struct uuid *);
     const void *aux;
-    bool strict;                /* compat = opendaylight. */
+    bool strict; /* compat = opendaylight. */
     bool creating;
 };
 
 struct resource {
-    struct shape shape;         /* shape.name is the singular: "network". */
-    const char *plural;         /* Collection key: "networks". */
+    struct shape shape; /* shape.name is the singular: "network". */
+    const char *plural; /* Collection key: "networks". */
 
-    const char *path;           /* Below the API's base; null: no REST. */
-    const char *path_alias[3];  /* Other spellings that work as well. */
-    const char *title;          /* For 404 texts: "Network". */
-    const char *parent;         /* Field that the path names, or null. */
-    const char *number_space;   /* Resources that share numbers name the same
+    const char *path;          /* Below the API's base; null: no REST. */
+    const char *path_alias[3]; /* Other spellings that work as well. */
+    const char *title;         /* For 404 texts: "Network". */
+    const char *parent;        /* Field that the path names, or null. */
+    const char *number_space;  /* Resources that share numbers name the same
                                  * space; null: the resource's own. */
-    bool no_put;                /* PUT is answered 405. */
-    bool paged;                 /* Honours limit, marker, page_reverse. */
-    bool internal;              /* A fact of ours, not a user's object. */
-    bool volatile_;             /* Not stored: net objects. */
+    bool no_put;               /* PUT is answered 405. */
+    bool paged;                /* Honours limit, marker, page_reverse. */
+    bool internal;             /* A fact of ours, not a user's object. */
+    bool volatile_;            /* Not stored: net objects. */
     /* Rules no row can state.  Runs after decoding; may also complete the
      * object.  The error names the field. */
     struct err *(*check)(const struct check *, struct entity *);

@@ -11,10 +11,10 @@ struct numbers;
 
 /* All entities of one resource. */
 struct table {
-    struct hmap_node node;      /* In the model, by resource. */
+    struct hmap_node node; /* In the model, by resource. */
     const struct resource *resource;
-    struct hmap entities;       /* struct entity, by id. */
-    struct numbers *numbers;    /* Shared by the tables of a space. */
+    struct hmap entities;    /* struct entity, by id. */
+    struct numbers *numbers; /* Shared by the tables of a space. */
 };
 
 struct table *model_table(const struct model *, const struct resource *);

@@ -21,23 +21,23 @@
 #include "model/tables.h"
 
 struct entry {
-    struct hmap_node node;      /* In txn->index. */
+    struct hmap_node node; /* In txn->index. */
     struct table *table;
     struct uuid id;
-    struct entity *wanted;      /* Owned.  Null: to be deleted. */
-    uint32_t number;            /* Of the entity, also while deleted. */
-    bool reserved;              /* Is 'number' this transaction's to free? */
+    struct entity *wanted; /* Owned.  Null: to be deleted. */
+    uint32_t number;       /* Of the entity, also while deleted. */
+    bool reserved;         /* Is 'number' this transaction's to free? */
 };
 
 struct step {
     struct entry *entry;
-    struct entity *before;      /* Owned: the entry's 'wanted' before. */
-    bool first;                 /* Made the entry. */
+    struct entity *before; /* Owned: the entry's 'wanted' before. */
+    bool first;            /* Made the entry. */
 };
 
 struct txn {
     struct model *model;
-    struct hmap index;          /* struct entry, by id. */
+    struct hmap index; /* struct entry, by id. */
     struct entry **entries;
     size_t n_entries, allocated_entries;
     struct step *steps;
@@ -151,7 +151,7 @@ set_wanted(struct txn *txn, const struct resource *resource,
         entry = make_entry(txn, table, id);
     }
     ARRAY_GROW(txn->steps, txn->n_steps, txn->allocated_steps);
-    txn->steps[txn->n_steps++] = (struct step) {
+    txn->steps[txn->n_steps++] = (struct step){
         .entry = entry,
         .before = entry->wanted,
         .first = first,

@@ -88,12 +88,12 @@ struct err *owner_decode(const struct shape *, const struct json *,
                          char **restp) OVS_WARN_UNUSED_RESULT;
 /* Sets '*nullp' if 'json' means that there is no value. */
 struct err *value_decode(const struct field *, const struct json *,
-                         enum entity_flags, void *value, bool *nullp)
-    OVS_WARN_UNUSED_RESULT;
+                         enum entity_flags, void *value,
+                         bool *nullp) OVS_WARN_UNUSED_RESULT;
 /* Applies defaults to absent fields, of nested shapes too, and reports
  * required ones that are missing. */
-struct err *owner_complete(const struct shape *, void *owner)
-    OVS_WARN_UNUSED_RESULT;
+struct err *owner_complete(const struct shape *,
+                           void *owner) OVS_WARN_UNUSED_RESULT;
 
 /* Writing JSON (encode.c). */
 
@@ -101,8 +101,8 @@ struct err *owner_complete(const struct shape *, void *owner)
 void owner_put_members(const struct shape *, const void *owner,
                        enum entity_flags, const char *const *only,
                        bool *firstp, struct ds *);
-void value_put_json(const struct field *, const void *value,
-                    enum entity_flags, struct ds *);
+void value_put_json(const struct field *, const void *value, enum entity_flags,
+                    struct ds *);
 void put_json_string(const char *, struct ds *);
 
 #endif /* model/walk.h */

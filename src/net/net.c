@@ -56,8 +56,9 @@ enum {
     N_ROWS
 };
 #define N_FACTS (sizeof facts / sizeof facts[0])
-BUILD_ASSERT_DECL(N_ROWS == N_FACTS
-                  + sizeof net_resources / sizeof net_resources[0] - 1);
+BUILD_ASSERT_DECL(N_ROWS
+                  == N_FACTS + sizeof net_resources / sizeof net_resources[0]
+                         - 1);
 
 void
 net_register(struct model *model)

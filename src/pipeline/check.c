@@ -33,13 +33,12 @@ refuse(const struct draft *draft, const char *reason, const char *name)
     struct ofpact_format_params params = { .s = &actions };
     ofpacts_format(draft->ofpacts.data, draft->ofpacts.size, &params);
     if (draft->kind == ITEM_RULE) {
-        VLOG_ERR("table %s: rule \"%"PRIu16" %s -> %s\" %s %s",
+        VLOG_ERR("table %s: rule \"%" PRIu16 " %s -> %s\" %s %s",
                  table_name(draft->table), draft->priority, ds_cstr(&match),
                  ds_cstr(&actions), reason, name);
     } else {
-        VLOG_ERR("group 0x%08"PRIx32": bucket %"PRIu32" \"%s\" %s %s",
-                 draft->group, draft->bucket, ds_cstr(&actions), reason,
-                 name);
+        VLOG_ERR("group 0x%08" PRIx32 ": bucket %" PRIu32 " \"%s\" %s %s",
+                 draft->group, draft->bucket, ds_cstr(&actions), reason, name);
     }
     ovs_assert_failure(OVS_SOURCE_LOCATOR, __func__, reason);
 }
@@ -51,8 +50,7 @@ check_jump(const struct draft *draft, uint8_t number)
     if (!table_from_number(number, &to)) {
         refuse(draft, "jumps to a table that is not declared", "");
     }
-    if (draft->kind == ITEM_RULE
-        && !(table_next(draft->table) & (1u << to))) {
+    if (draft->kind == ITEM_RULE && !(table_next(draft->table) & (1u << to))) {
         refuse(draft, "jumps where its table may not send:", table_name(to));
     }
 }
@@ -100,8 +98,8 @@ check_action(const struct draft *draft, const struct ofpact *a)
 {
     if (a->type == OFPACT_GOTO_TABLE) {
         check_jump(draft, ofpact_get_GOTO_TABLE(a)->table_id);
-        if (ofpact_next(a) != ofpact_end(draft->ofpacts.data,
-                                         draft->ofpacts.size)) {
+        if (ofpact_next(a)
+            != ofpact_end(draft->ofpacts.data, draft->ofpacts.size)) {
             refuse(draft, "has actions after", "goto");
         }
     } else if (a->type == OFPACT_RESUBMIT) {
@@ -131,12 +129,11 @@ check_consistency(const struct draft *draft)
         .table_id = table_number(draft->table),
         .n_tables = 254,
     };
-    enum ofperr error = ofpacts_check_consistency(
-        ofpacts.data, ofpacts.size, OFPUTIL_P_OF13_UP, &params);
+    enum ofperr error = ofpacts_check_consistency(ofpacts.data, ofpacts.size,
+                                                  OFPUTIL_P_OF13_UP, &params);
     ofpbuf_uninit(&ofpacts);
     if (error) {
-        refuse(draft, "would be refused by a switch:",
-               ofperr_get_name(error));
+        refuse(draft, "would be refused by a switch:", ofperr_get_name(error));
     }
 }
 
@@ -158,7 +155,8 @@ void
 draft_check(const struct draft *draft)
 {
     const struct ofpact *a;
-    OFPACT_FOR_EACH_FLATTENED (a, draft->ofpacts.data, draft->ofpacts.size) {
+    OFPACT_FOR_EACH_FLATTENED(a, draft->ofpacts.data, draft->ofpacts.size)
+    {
         check_action(draft, a);
     }
     check_registers_matched(draft);

@@ -21,8 +21,8 @@ compare_items(const void *a_, const void *b_)
 {
     const struct item *const *a = a_;
     const struct item *const *b = b_;
-    return ((*a)->identity < (*b)->identity
-            ? -1 : (*a)->identity > (*b)->identity);
+    return ((*a)->identity < (*b)->identity ? -1
+                                            : (*a)->identity > (*b)->identity);
 }
 
 static void
@@ -42,12 +42,12 @@ compare_scope_items(struct comparison *c, const char *side,
                     const struct scope *scope, const struct scope *other)
 {
     size_t n = 0;
-    const struct item **differing
-        = mem_alloc((hmap_count(scope_items(scope)) + 1) * sizeof *differing);
+    const struct item **differing =
+        mem_alloc((hmap_count(scope_items(scope)) + 1) * sizeof *differing);
     const struct item *item;
     SCOPE_FOR_EACH_ITEM (item, scope) {
-        const struct item *twin
-            = other ? scope_find(other, item->identity) : NULL;
+        const struct item *twin =
+            other ? scope_find(other, item->identity) : NULL;
         if (!twin || twin->cookie != item->cookie) {
             differing[n++] = item;
         }
@@ -65,8 +65,8 @@ report_subscriber(struct comparison *c, const char *side,
 {
     struct scope_id id = scope_id(scope);
     AUTO_TEXT *where = scope_id_to_text(&id);
-    ds_put_format(c->report, "%s %s: wanted by host "UID_FMT"\n", side, where,
-                  UID_ARGS(host));
+    ds_put_format(c->report, "%s %s: wanted by host " UID_FMT "\n", side,
+                  where, UID_ARGS(host));
     c->n_differences++;
 }
 
@@ -86,9 +86,7 @@ compare_subscribers(struct comparison *c, const struct scope *a,
     const struct uuid **bs = subscribers(b, &n_b);
     size_t i = 0, j = 0;
     while (i < n_a || j < n_b) {
-        int order = (i >= n_a ? 1
-                     : j >= n_b ? -1
-                     : uid_compare(as[i], bs[j]));
+        int order = (i >= n_a ? 1 : j >= n_b ? -1 : uid_compare(as[i], bs[j]));
         if (order < 0) {
             report_subscriber(c, "-", a, as[i]);
         } else if (order > 0) {

@@ -35,7 +35,7 @@ put_register_value(struct ds *s, enum register_id id, uint32_t value)
     } else if (id == R_CARRIER && value && value < N_CARRIERS) {
         ds_put_cstr(s, carrier_name(value));
     } else {
-        ds_put_format(s, "%"PRIu32, value);
+        ds_put_format(s, "%" PRIu32, value);
     }
 }
 
@@ -64,7 +64,7 @@ put_register(struct ds *s, size_t start, unsigned int reg, uint32_t value,
     }
     if (mask) {
         put_comma(s, start);
-        ds_put_format(s, "reg%u=0x%"PRIx32"/0x%"PRIx32, reg, value & mask,
+        ds_put_format(s, "reg%u=0x%" PRIx32 "/0x%" PRIx32, reg, value & mask,
                       mask);
     }
 }
@@ -92,9 +92,8 @@ put_condition(struct ds *s, const char *text)
     for (size_t i = 0; i < sizeof synonyms / sizeof synonyms[0]; i++) {
         const char *theirs = synonyms[i][0];
         size_t length = strlen(theirs);
-        if (theirs[length - 1] == '='
-            ? text_starts_with(text, theirs)
-            : !strcmp(text, theirs)) {
+        if (theirs[length - 1] == '=' ? text_starts_with(text, theirs)
+                                      : !strcmp(text, theirs)) {
             ds_put_format(s, "%s%s", synonyms[i][1], text + length);
             return;
         }
@@ -141,7 +140,7 @@ put_table(struct ds *s, uint8_t number)
     if (table_from_number(number, &table)) {
         ds_put_cstr(s, table_name(table));
     } else {
-        ds_put_format(s, "table %"PRIu8, number);
+        ds_put_format(s, "table %" PRIu8, number);
     }
 }
 
@@ -149,11 +148,10 @@ static void
 put_group(struct ds *s, uint32_t group)
 {
     if ((group & GROUP_MASK) == GROUP_TAG) {
-        ds_put_format(s, "%s(%"PRIu32")",
-                      group_use_name((group >> 22) & 3),
+        ds_put_format(s, "%s(%" PRIu32 ")", group_use_name((group >> 22) & 3),
                       group & GROUP_NUMBER_MAX);
     } else {
-        ds_put_format(s, "%"PRIu32, group);
+        ds_put_format(s, "%" PRIu32, group);
     }
 }
 
@@ -172,10 +170,10 @@ put_set_field(struct ds *s, size_t start, struct ofpact_set_field *set)
     put_comma(s, start);
     ds_put_format(s, "%s=", field->name);
     if (field->id == MFF_TUN_ID) {
-        ds_put_format(s, "%"PRIu64,
+        ds_put_format(s, "%" PRIu64,
                       be64toh((OVS_FORCE uint64_t) set->value->be64));
     } else if (field->id == MFF_ND_RESERVED) {
-        ds_put_format(s, "0x%"PRIx32, ntohl(set->value->be32));
+        ds_put_format(s, "0x%" PRIx32, ntohl(set->value->be32));
     } else if (field->id == MFF_VLAN_VID) {
         ds_put_format(s, "%d", ntohs(set->value->be16) & ~VID_PRESENT);
     } else {
@@ -202,9 +200,9 @@ put_controller(struct ds *s, const struct ofpact_controller *controller)
     if (controller->userdata_len == sizeof(ovs_be32)) {
         ovs_be32 reason;
         memcpy(&reason, controller->userdata, sizeof reason);
-        ds_put_format(s, "reason=%"PRIu32" ", ntohl(reason));
+        ds_put_format(s, "reason=%" PRIu32 " ", ntohl(reason));
     }
-    ds_put_format(s, "max_length=%"PRIu16")", controller->max_len);
+    ds_put_format(s, "max_length=%" PRIu16 ")", controller->max_len);
 }
 
 static void
@@ -262,7 +260,7 @@ put_rule(struct ds *s, uint8_t number, uint16_t priority,
          size_t ofpacts_len)
 {
     put_table(s, number);
-    ds_put_format(s, " %"PRIu16" ", priority);
+    ds_put_format(s, " %" PRIu16 " ", priority);
     put_match(s, match);
     ds_put_cstr(s, " -> ");
     put_actions(s, ofpacts, ofpacts_len);
@@ -288,7 +286,7 @@ put_item_bucket(struct ds *s, const struct item *item)
     item_bucket_actions(item, &ofpacts);
     ds_put_cstr(s, "group ");
     put_group(s, item->group);
-    ds_put_format(s, " bucket %"PRIu32" -> ", item->bucket);
+    ds_put_format(s, " bucket %" PRIu32 " -> ", item->bucket);
     put_actions(s, ofpacts.data, ofpacts.size);
     ofpbuf_uninit(&ofpacts);
 }
@@ -322,9 +320,9 @@ pipeline_flow_to_text(const struct ofputil_flow_stats *fs)
     put_rule(&s, fs->table_id, fs->priority, &fs->match, fs->ofpacts,
              fs->ofpacts_len);
     if (fs->packet_count != UINT64_MAX) {
-        ds_put_format(&s, " [%"PRIu64" packets", fs->packet_count);
+        ds_put_format(&s, " [%" PRIu64 " packets", fs->packet_count);
         if (fs->byte_count != UINT64_MAX) {
-            ds_put_format(&s, ", %"PRIu64" bytes", fs->byte_count);
+            ds_put_format(&s, ", %" PRIu64 " bytes", fs->byte_count);
         }
         ds_put_char(&s, ']');
     }

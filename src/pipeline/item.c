@@ -28,8 +28,8 @@
 #include "openvswitch/ofp-flow.h"
 #include "openvswitch/ofp-msgs.h"
 
-#define IDENTITY_SEED UINT64_C(0x6964656e74697479)      /* "identity" */
-#define CONTENT_SEED UINT64_C(0x636f6e74656e7421)       /* "content!" */
+#define IDENTITY_SEED UINT64_C(0x6964656e74697479) /* "identity" */
+#define CONTENT_SEED  UINT64_C(0x636f6e74656e7421) /* "content!" */
 
 /* Where the parts of an OpenFlow 1.5 flow_mod are (section 7.3.4.2). */
 #define MATCH_OFFSET                                                          \
@@ -119,22 +119,21 @@ encode_flow_mod(uint16_t command, enum table_id table, uint16_t priority,
 static struct item *
 item_from_rule(const struct draft *draft)
 {
-    struct ofpbuf *message
-        = encode_flow_mod(OFPFC_ADD, draft->table, draft->priority, 0,
-                          &draft->match, &draft->ofpacts,
-                          OFPUTIL_P_OF15_OXM);
+    struct ofpbuf *message =
+        encode_flow_mod(OFPFC_ADD, draft->table, draft->priority, 0,
+                        &draft->match, &draft->ofpacts, OFPUTIL_P_OF15_OXM);
     struct item *item = item_create(ITEM_RULE, message->data, message->size);
     ofpbuf_delete(message);
     item->table = draft->table;
     item->priority = draft->priority;
 
-    const struct ofp11_match_header *match
-        = (const void *) (item->body + MATCH_OFFSET);
-    item->identity = hash64(match, ntohs(match->length),
-                            hash_key(ITEM_RULE, draft->table,
-                                     draft->priority, IDENTITY_SEED));
-    item->cookie = content_cookie(hash64(item->body, item->size,
-                                         CONTENT_SEED));
+    const struct ofp11_match_header *match =
+        (const void *) (item->body + MATCH_OFFSET);
+    item->identity = hash64(
+        match, ntohs(match->length),
+        hash_key(ITEM_RULE, draft->table, draft->priority, IDENTITY_SEED));
+    item->cookie =
+        content_cookie(hash64(item->body, item->size, CONTENT_SEED));
     uint64_t cookie = htobe64(item->cookie);
     memcpy(item->body + COOKIE_OFFSET, &cookie, sizeof cookie);
     return item;
@@ -144,9 +143,8 @@ static uint64_t
 cookie_of_bucket(uint32_t group, uint32_t bucket, const void *actions,
                  size_t size)
 {
-    return content_cookie(hash64(actions, size,
-                                 hash_key(ITEM_BUCKET, group, bucket,
-                                          CONTENT_SEED)));
+    return content_cookie(hash64(
+        actions, size, hash_key(ITEM_BUCKET, group, bucket, CONTENT_SEED)));
 }
 
 static struct item *
@@ -159,10 +157,10 @@ item_from_bucket(const struct draft *draft)
     struct item *item = item_create(ITEM_BUCKET, actions.data, actions.size);
     item->group = draft->group;
     item->bucket = draft->bucket;
-    item->identity = hash_key(ITEM_BUCKET, draft->group, draft->bucket,
-                              IDENTITY_SEED);
-    item->cookie = cookie_of_bucket(draft->group, draft->bucket,
-                                    actions.data, actions.size);
+    item->identity =
+        hash_key(ITEM_BUCKET, draft->group, draft->bucket, IDENTITY_SEED);
+    item->cookie = cookie_of_bucket(draft->group, draft->bucket, actions.data,
+                                    actions.size);
     ofpbuf_uninit(&actions);
     return item;
 }
@@ -170,9 +168,8 @@ item_from_bucket(const struct draft *draft)
 struct item *
 item_from_draft(const struct draft *draft)
 {
-    return (draft->kind == ITEM_RULE
-            ? item_from_rule(draft)
-            : item_from_bucket(draft));
+    return (draft->kind == ITEM_RULE ? item_from_rule(draft)
+                                     : item_from_bucket(draft));
 }
 
 static struct item *
@@ -204,9 +201,9 @@ item_rule_decode(const struct item *item, struct match *match,
 {
     ovs_assert(item->kind == ITEM_RULE);
     struct ofputil_flow_mod fm;
-    enum ofperr error = ofputil_decode_flow_mod(
-        &fm, (const void *) item->body, OFPUTIL_P_OF15_OXM, NULL, NULL,
-        ofpacts, OFPP_MAX, 254);
+    enum ofperr error = ofputil_decode_flow_mod(&fm, (const void *) item->body,
+                                                OFPUTIL_P_OF15_OXM, NULL, NULL,
+                                                ofpacts, OFPP_MAX, 254);
     ovs_assert(!error);
     minimatch_expand(&fm.match, match);
     minimatch_destroy(&fm.match);
@@ -229,9 +226,9 @@ item_rule_encode(const struct item *item, uint16_t command,
     struct ofpbuf ofpacts = OFPBUF_STUB_INITIALIZER(stub);
     struct match match;
     item_rule_decode(item, &match, &ofpacts);
-    struct ofpbuf *message
-        = encode_flow_mod(command, item->table, item->priority, item->cookie,
-                          &match, &ofpacts, protocol);
+    struct ofpbuf *message =
+        encode_flow_mod(command, item->table, item->priority, item->cookie,
+                        &match, &ofpacts, protocol);
     ofpbuf_uninit(&ofpacts);
     return message;
 }
@@ -253,7 +250,8 @@ static void
 forget_encoding(struct ofpbuf *ofpacts)
 {
     struct ofpact *a;
-    OFPACT_FOR_EACH_FLATTENED (a, ofpacts->data, ofpacts->size) {
+    OFPACT_FOR_EACH_FLATTENED(a, ofpacts->data, ofpacts->size)
+    {
         if (a->type == OFPACT_SET_FIELD) {
             a->raw = 0;
         }
@@ -273,8 +271,8 @@ bucket_cookie(uint32_t group, uint32_t bucket, const struct ofpact *ofpacts_,
     ofpbuf_init(&actions, 128);
     ofpacts_put_openflow_actions(ofpacts.data, ofpacts.size, &actions,
                                  OFP15_VERSION);
-    uint64_t cookie = cookie_of_bucket(group, bucket, actions.data,
-                                       actions.size);
+    uint64_t cookie =
+        cookie_of_bucket(group, bucket, actions.data, actions.size);
     ofpbuf_uninit(&actions);
     ofpbuf_uninit(&ofpacts);
     return cookie;

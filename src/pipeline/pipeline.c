@@ -17,7 +17,7 @@ struct table_info {
     const char *name;
     const char *question;
     uint8_t number;
-    uint32_t next;              /* Bit 1u << T_X: may send to X. */
+    uint32_t next; /* Bit 1u << T_X: may send to X. */
 };
 
 static const struct table_info tables[N_TABLES] = {
@@ -204,9 +204,9 @@ char *
 scope_id_to_text(const struct scope_id *id)
 {
     return (id->kind == SCOPE_ALL
-            ? mem_text(scope_kind_name(id->kind))
-            : mem_textf("%s "UID_FMT, scope_kind_name(id->kind),
-                        UID_ARGS(&id->id)));
+                ? mem_text(scope_kind_name(id->kind))
+                : mem_textf("%s " UID_FMT, scope_kind_name(id->kind),
+                            UID_ARGS(&id->id)));
 }
 
 /* docs/generated/pipeline.md. */
@@ -214,12 +214,13 @@ scope_id_to_text(const struct scope_id *id)
 static void
 put_tables(struct ds *md)
 {
-    ds_put_cstr(md, "## Tables\n\n"
+    ds_put_cstr(md,
+                "## Tables\n\n"
                 "A packet enters at the first and only ever moves down.\n\n"
                 "| number | name | question | may send to |\n"
                 "|--:|---|---|---|\n");
     for (enum table_id t = 0; t < N_TABLES; t++) {
-        ds_put_format(md, "| %"PRIu8" | %s | %s | ", tables[t].number,
+        ds_put_format(md, "| %" PRIu8 " | %s | %s | ", tables[t].number,
                       tables[t].name, tables[t].question);
         const char *separator = "";
         for (enum table_id next = 0; next < N_TABLES; next++) {
@@ -236,7 +237,7 @@ static void
 put_registers(struct ds *md)
 {
     ds_put_cstr(md, "\n## Registers\n\n"
-                "| name | field | bits | meaning |\n|---|---|---|---|\n");
+                    "| name | field | bits | meaning |\n|---|---|---|---|\n");
     for (enum register_id id = 0; id < N_REGISTERS; id++) {
         const struct register_info *info = &registers[id];
         ds_put_format(md, "| %s | reg%u | %u", info->name, info->reg,
@@ -251,15 +252,15 @@ put_registers(struct ds *md)
 static void
 put_carriers(struct ds *md)
 {
-    ds_put_cstr(md, "\n## Carriers\n\n"
+    ds_put_cstr(md,
+                "\n## Carriers\n\n"
                 "How frames of a segment travel between hosts: values of the "
                 "register CARRIER.\nOverhead is in bytes over IPv4; IPv6 adds "
                 "20.\n\n"
                 "| value | name | OVSDB interface type | overhead |\n"
                 "|--:|---|---|--:|\n");
     for (enum carrier c = CARRIER_UNKNOWN + 1; c < N_CARRIERS; c++) {
-        ds_put_format(md, "| %d | %s | %s | %d |\n", (int) c,
-                      carriers[c].name,
+        ds_put_format(md, "| %d | %s | %s | %d |\n", (int) c, carriers[c].name,
                       carriers[c].type ? carriers[c].type : "-",
                       carriers[c].overhead);
     }
@@ -268,13 +269,15 @@ put_carriers(struct ds *md)
 static void
 put_numbers(struct ds *md)
 {
-    ds_put_format(md, "\n## Cookies\n\n"
+    ds_put_format(md,
+                  "\n## Cookies\n\n"
                   "A cookie is `0x%04x` followed by 48 bits: a hash of the "
                   "whole content of the rule.\nTwo rules have the same cookie "
                   "exactly if they are the same rule. A flow without\nthis "
                   "tag is somebody else's and is never touched.\n",
                   (unsigned int) (COOKIE_TAG >> 48));
-    ds_put_format(md, "\n## Groups\n\n"
+    ds_put_format(md,
+                  "\n## Groups\n\n"
                   "A group id is `0x%02x`, then two bits of use, then 22 bits "
                   "of number. All are of\ntype ALL.\n\n"
                   "| use | name | ids | meaning |\n|--:|---|---|---|\n",
@@ -291,8 +294,8 @@ pipeline_to_markdown(void)
 {
     struct ds md = DS_EMPTY_INITIALIZER;
     ds_put_cstr(&md, "# The OpenFlow pipeline\n\n"
-                "Generated from `src/pipeline/pipeline.def`; "
-                "do not edit.\n\n");
+                     "Generated from `src/pipeline/pipeline.def`; "
+                     "do not edit.\n\n");
     put_tables(&md);
     put_registers(&md);
     put_carriers(&md);

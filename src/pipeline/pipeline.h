@@ -78,11 +78,11 @@ enum carrier {
 #define CARRIER(ID, NAME, TYPE, OVERHEAD) CARRIER_##ID,
     CARRIERS
 #undef CARRIER
-    N_CARRIERS
+        N_CARRIERS
 };
 bool carrier_from_text(const char *, enum carrier *);
 const char *carrier_name(enum carrier);
-const char *carrier_interface_type(enum carrier);   /* Null: no tunnel. */
+const char *carrier_interface_type(enum carrier); /* Null: no tunnel. */
 int carrier_overhead(enum carrier);
 bool carrier_is_tunnel(enum carrier);
 
@@ -95,11 +95,11 @@ const char *table_question(enum table_id);
 char *pipeline_to_markdown(void);
 
 /* Cookies: 16 bits of tag, 48 of content. */
-#define COOKIE_TAG UINT64_C(0x7765000000000000)         /* "we" */
+#define COOKIE_TAG  UINT64_C(0x7765000000000000) /* "we" */
 #define COOKIE_MASK UINT64_C(0xffff000000000000)
 /* Group ids of ours, likewise: 0x77 in the top byte. */
-#define GROUP_TAG 0x77000000u
-#define GROUP_MASK 0xff000000u
+#define GROUP_TAG   0x77000000u
+#define GROUP_MASK  0xff000000u
 /* Kinds of groups share the 24 bits below: 2 bits of kind, 22 of number. */
 #define GROUP_USES                                                            \
     GROUP_USE(FLOOD_LOCAL, "members of a segment on this host")               \
@@ -110,7 +110,7 @@ enum group_use {
 #define GROUP_USE(ID, MEANING) GROUP_##ID,
     GROUP_USES
 #undef GROUP_USE
-    N_GROUP_USES
+        N_GROUP_USES
 };
 #define GROUP_NUMBER_MAX ((1u << 22) - 1)
 uint32_t group_number(enum group_use, uint32_t number);
@@ -118,16 +118,16 @@ uint32_t group_number(enum group_use, uint32_t number);
 /* Scopes. */
 
 #define SCOPE_KINDS                                                           \
-    SCOPE_KIND(ALL, "all")           /* Every switch; id is zero. */          \
-    SCOPE_KIND(HOST, "host")         /* One host. */                          \
-    SCOPE_KIND(SEGMENT, "segment")   /* Hosts with members of a segment. */   \
+    SCOPE_KIND(ALL, "all")         /* Every switch; id is zero. */            \
+    SCOPE_KIND(HOST, "host")       /* One host. */                            \
+    SCOPE_KIND(SEGMENT, "segment") /* Hosts with members of a segment. */     \
     SCOPE_KIND(ROUTER, "router")                                              \
-    SCOPE_KIND(GROUP, "group")       /* An address set. */
+    SCOPE_KIND(GROUP, "group") /* An address set. */
 enum scope_kind {
 #define SCOPE_KIND(ID, NAME) SCOPE_##ID,
     SCOPE_KINDS
 #undef SCOPE_KIND
-    N_SCOPE_KINDS
+        N_SCOPE_KINDS
 };
 struct scope_id {
     enum scope_kind kind;
@@ -149,7 +149,7 @@ scope_segment(const struct uuid *segment)
 {
     return (struct scope_id){ SCOPE_SEGMENT, *segment };
 }
-char *scope_id_to_text(const struct scope_id *);    /* "host 6f0c...". */
+char *scope_id_to_text(const struct scope_id *); /* "host 6f0c...". */
 
 /* Items. */
 
@@ -160,24 +160,24 @@ struct scope;
 /* Immutable once added.  Reference-counted, because a removed item is still
  * needed by switches that have not yet been told (item_ref, item_unref). */
 struct item {
-    struct hmap_node node;      /* In its scope, by 'identity', if in force. */
-    struct hmap_node shared_node;   /* For scope.c. */
-    struct item *variant;       /* Next of the same identity: higher or equal
+    struct hmap_node node; /* In its scope, by 'identity', if in force. */
+    struct hmap_node shared_node; /* For scope.c. */
+    struct item *variant;         /* Next of the same identity: higher or equal
                                  * cookie. */
-    struct item *previous;      /* Likewise before it; null if in force. */
-    struct scope *scope;        /* Null once removed. */
-    const void *owner;          /* Opaque; see scope_add().  Null once
+    struct item *previous;        /* Likewise before it; null if in force. */
+    struct scope *scope;          /* Null once removed. */
+    const void *owner;            /* Opaque; see scope_add().  Null once
                                  * removed. */
-    uint64_t identity;          /* Hash of kind and what identifies it. */
-    uint64_t cookie;            /* Hash of everything, with COOKIE_TAG. */
+    uint64_t identity;            /* Hash of kind and what identifies it. */
+    uint64_t cookie;              /* Hash of everything, with COOKIE_TAG. */
     uint32_t n_refs;
-    uint8_t kind;               /* enum item_kind. */
-    uint8_t table;              /* ITEM_RULE: enum table_id. */
-    uint16_t priority;          /* ITEM_RULE. */
-    uint32_t group;             /* ITEM_GROUP, ITEM_BUCKET: group id.
+    uint8_t kind;      /* enum item_kind. */
+    uint8_t table;     /* ITEM_RULE: enum table_id. */
+    uint16_t priority; /* ITEM_RULE. */
+    uint32_t group;    /* ITEM_GROUP, ITEM_BUCKET: group id.
                                  * ITEM_TUNNEL: enum carrier. */
-    uint32_t bucket;            /* ITEM_BUCKET: bucket id. */
-    uint32_t size;              /* Bytes in 'body'. */
+    uint32_t bucket;   /* ITEM_BUCKET: bucket id. */
+    uint32_t size;     /* Bytes in 'body'. */
     /* ITEM_RULE: an OpenFlow 1.5 OFPFC_ADD flow_mod, xid 0, ready to send.
      * ITEM_BUCKET: the bucket's actions as OpenFlow 1.5 action list.
      * ITEM_GROUP: empty (type ALL).  ITEM_TUNNEL: empty. */
@@ -204,8 +204,8 @@ char *pipeline_flow_to_text(const struct ofputil_flow_stats *);
 /* The bucket's actions decoded into 'ofpacts' (struct ofpact list). */
 void item_bucket_actions(const struct item *, struct ofpbuf *ofpacts);
 /* The cookie that a bucket with these actions has, to compare a dump. */
-uint64_t bucket_cookie(uint32_t group, uint32_t bucket,
-                       const struct ofpact *, size_t ofpacts_len);
+uint64_t bucket_cookie(uint32_t group, uint32_t bucket, const struct ofpact *,
+                       size_t ofpacts_len);
 
 /* Drafts: an item being written.
  *
@@ -231,14 +231,14 @@ void when_register(struct draft *, enum register_id, uint32_t value);
 void when_in_port(struct draft *, uint32_t ofport);
 void when_eth_src(struct draft *, struct eth_addr);
 void when_eth_dst(struct draft *, struct eth_addr);
-void when_multicast(struct draft *);            /* eth_dst group bit set. */
+void when_multicast(struct draft *); /* eth_dst group bit set. */
 void when_eth_type(struct draft *, uint16_t);
-void when_ip_src(struct draft *, const struct prefix *);    /* Sets type. */
+void when_ip_src(struct draft *, const struct prefix *); /* Sets type. */
 void when_ip_dst(struct draft *, const struct prefix *);
-void when_ip_proto(struct draft *, uint8_t);    /* After a type is set. */
+void when_ip_proto(struct draft *, uint8_t); /* After a type is set. */
 void when_tp_src(struct draft *, uint16_t);
 void when_tp_dst(struct draft *, uint16_t);
-void when_arp_op(struct draft *, uint16_t);     /* Sets eth_type ARP. */
+void when_arp_op(struct draft *, uint16_t); /* Sets eth_type ARP. */
 void when_arp_spa(struct draft *, const struct prefix *);
 void when_arp_tpa(struct draft *, ovs_be32);
 void when_arp_sha(struct draft *, struct eth_addr);
@@ -246,7 +246,7 @@ void when_icmpv6(struct draft *, uint8_t type); /* Code 0. */
 void when_nd_target(struct draft *, const struct prefix *);
 void when_nd_sll(struct draft *, struct eth_addr);
 void when_nd_tll(struct draft *, struct eth_addr);
-void when_vlan(struct draft *, uint16_t vid);   /* Tagged with 'vid'. */
+void when_vlan(struct draft *, uint16_t vid); /* Tagged with 'vid'. */
 void when_no_vlan(struct draft *);
 void when_tunnel_key(struct draft *, uint64_t);
 void when_tunnel_source(struct draft *, const struct in6_addr *);
@@ -331,9 +331,9 @@ size_t scopes_n_items(const struct scopes *);
  * ended are turned into items here too. */
 struct scope_delta {
     const struct uuid *host;
-    const struct item *const *removed;  /* Identity no longer wanted. */
+    const struct item *const *removed; /* Identity no longer wanted. */
     size_t n_removed;
-    const struct item *const *wanted;   /* New or changed. */
+    const struct item *const *wanted; /* New or changed. */
     size_t n_wanted;
 };
 /* The state at the time of the call is not delivered: read it through

@@ -12,14 +12,14 @@
 struct register_info {
     const char *name;
     const char *meaning;
-    uint8_t reg;                /* 0 for REG0, and so on. */
+    uint8_t reg; /* 0 for REG0, and so on. */
     uint8_t first;
     uint8_t n_bits;
 };
 const struct register_info *register_get(enum register_id);
 enum mf_field_id register_field(enum register_id);
-uint32_t register_mask(enum register_id);       /* Within its field. */
-uint32_t register_max(enum register_id);        /* Largest value. */
+uint32_t register_mask(enum register_id); /* Within its field. */
+uint32_t register_max(enum register_id);  /* Largest value. */
 
 /* Bit 1u << T_X is set if a packet may go from 'table' to X. */
 uint32_t table_next(enum table_id table);

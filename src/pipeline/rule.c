@@ -21,18 +21,18 @@
 #include "openflow/nicira-ext.h"
 #include "openvswitch/packets.h"
 
-#define TYPE_ARP 0x0806
-#define TYPE_IPV4 0x0800
-#define TYPE_IPV6 0x86dd
-#define TYPE_VLAN 0x8100
-#define VLAN_VID_MAX 4095
+#define TYPE_ARP      0x0806
+#define TYPE_IPV4     0x0800
+#define TYPE_IPV6     0x86dd
+#define TYPE_VLAN     0x8100
+#define VLAN_VID_MAX  4095
 /* OpenFlow 1.5, section 7.2.3.8: a VID in this field carries this bit. */
-#define VID_PRESENT 0x1000
-#define ARP_REPLY 2
+#define VID_PRESENT   0x1000
+#define ARP_REPLY     2
 /* RFC 4861, section 4.4: router, solicited, override. */
-#define ND_ROUTER 0x80000000u
-#define ND_SOLICITED 0x40000000u
-#define ND_OVERRIDE 0x20000000u
+#define ND_ROUTER     0x80000000u
+#define ND_SOLICITED  0x40000000u
+#define ND_OVERRIDE   0x20000000u
 #define ND_OPTION_TLL 2
 
 void
@@ -96,8 +96,9 @@ ipv6_mask(uint8_t plen)
     struct in6_addr mask;
     for (int i = 0; i < 16; i++) {
         int n_bits = plen - 8 * i;
-        mask.s6_addr[i] = n_bits >= 8 ? 0xff : n_bits <= 0 ? 0
-                          : 0xff00 >> n_bits;
+        mask.s6_addr[i] = n_bits >= 8   ? 0xff
+                          : n_bits <= 0 ? 0
+                                        : 0xff00 >> n_bits;
     }
     return mask;
 }
@@ -317,8 +318,8 @@ put_move(struct draft *draft, enum mf_field_id from, enum mf_field_id to)
     ovs_assert(src->n_bits == dst->n_bits);
 
     struct ofpact_reg_move *move = ofpact_put_REG_MOVE(&draft->ofpacts);
-    move->src = (struct mf_subfield) { src, 0, src->n_bits };
-    move->dst = (struct mf_subfield) { dst, 0, dst->n_bits };
+    move->src = (struct mf_subfield){ src, 0, src->n_bits };
+    move->dst = (struct mf_subfield){ dst, 0, dst->n_bits };
 }
 
 void
@@ -431,8 +432,7 @@ then_nd_advertise(struct draft *draft, struct eth_addr mac,
 {
     put_set_u8(draft, MFF_ND_OPTIONS_TYPE, ND_OPTION_TLL);
     put_set_be32(draft, MFF_ND_RESERVED,
-                 htonl(ND_SOLICITED | ND_OVERRIDE
-                       | (router ? ND_ROUTER : 0)));
+                 htonl(ND_SOLICITED | ND_OVERRIDE | (router ? ND_ROUTER : 0)));
     put_set(draft, MFF_ND_TLL, &mac);
     put_move(draft, MFF_ETH_SRC, MFF_ETH_DST);
     put_set(draft, MFF_ETH_SRC, &mac);
@@ -443,8 +443,8 @@ then_nd_advertise(struct draft *draft, struct eth_addr mac,
 void
 then_controller(struct draft *draft, uint32_t reason, uint16_t max_length)
 {
-    struct ofpact_controller *controller
-        = ofpact_put_CONTROLLER(&draft->ofpacts);
+    struct ofpact_controller *controller =
+        ofpact_put_CONTROLLER(&draft->ofpacts);
     controller->max_len = max_length;
     controller->reason = OFPR_ACTION;
     controller->meter_id = NX_CTLR_NO_METER;

@@ -35,52 +35,52 @@
 #include "pipeline/private.h"
 
 struct scope {
-    struct hmap_node node;      /* In scopes->scopes. */
+    struct hmap_node node; /* In scopes->scopes. */
     struct scope_id id;
-    struct hmap items;          /* In force. */
+    struct hmap items; /* In force. */
     struct ovs_list subscriptions;
-    size_t n_subscribers;       /* Subscriptions with a positive count. */
+    size_t n_subscribers; /* Subscriptions with a positive count. */
     size_t n_touches;
 };
 
 struct host {
-    struct hmap_node node;      /* In scopes->hosts. */
+    struct hmap_node node; /* In scopes->hosts. */
     struct uuid id;
     struct hmap subscriptions;
-    struct subscription *own;   /* To its own scope, or null. */
-    size_t n_wants;             /* Subscriptions with a positive count. */
+    struct subscription *own; /* To its own scope, or null. */
+    size_t n_wants;           /* Subscriptions with a positive count. */
     void (*changed)(const struct scope_delta *, void *aux); /* Or null. */
     void *aux;
 
     /* Only during scopes_publish(). */
-    struct ovs_list pending_node;       /* Empty: not pending. */
-    uint64_t *identities;       /* That may have changed; may repeat. */
+    struct ovs_list pending_node; /* Empty: not pending. */
+    uint64_t *identities;         /* That may have changed; may repeat. */
     size_t n_identities, allocated_identities;
 };
 
 struct subscription {
-    struct hmap_node node;      /* In host->subscriptions. */
-    struct ovs_list scope_node; /* In scope->subscriptions. */
-    struct ovs_list changed_node;       /* In scopes->changed, or empty. */
+    struct hmap_node node;        /* In host->subscriptions. */
+    struct ovs_list scope_node;   /* In scope->subscriptions. */
+    struct ovs_list changed_node; /* In scopes->changed, or empty. */
     struct host *host;
     struct scope *scope;
     uint32_t count;
-    bool was;                   /* At the last publish. */
+    bool was; /* At the last publish. */
 };
 
 struct touch {
-    struct hmap_node node;      /* In scopes->touches; see touch_hash(). */
+    struct hmap_node node; /* In scopes->touches; see touch_hash(). */
     struct scope *scope;
     uint64_t identity;
-    struct item *before;        /* A reference, or null. */
+    struct item *before; /* A reference, or null. */
 };
 
 struct scopes {
     struct hmap scopes;
     struct hmap hosts;
-    struct hmap shared;         /* item->shared_node by identity. */
+    struct hmap shared; /* item->shared_node by identity. */
     struct hmap touches;
-    struct ovs_list changed;    /* Subscriptions that were made or ended. */
+    struct ovs_list changed; /* Subscriptions that were made or ended. */
     size_t n_items;
     bool publishing;
 };
@@ -118,8 +118,7 @@ static struct scope *
 find_scope(const struct scopes *scopes, const struct scope_id *id)
 {
     struct scope *scope;
-    HMAP_FOR_EACH_WITH_HASH (scope, node, scope_id_hash(id),
-                             &scopes->scopes) {
+    HMAP_FOR_EACH_WITH_HASH (scope, node, scope_id_hash(id), &scopes->scopes) {
         if (scope_id_equals(&scope->id, id)) {
             return scope;
         }
@@ -268,8 +267,8 @@ scopes_unwant(struct scopes *scopes, const struct uuid *host_id,
 
     struct host *host = find_host(scopes, host_id);
     struct scope *scope = find_scope(scopes, &id);
-    struct subscription *sub
-        = host && scope ? find_subscription(host, scope) : NULL;
+    struct subscription *sub =
+        host && scope ? find_subscription(host, scope) : NULL;
     ovs_assert(sub && sub->count);
     if (!--sub->count) {
         scope->n_subscribers--;
@@ -292,9 +291,8 @@ is_shared(const struct scope *scope)
 static size_t
 touch_hash(const struct scope *scope, uint64_t identity)
 {
-    return (is_shared(scope)
-            ? identity
-            : hash64_mix(identity, scope->node.hash));
+    return (is_shared(scope) ? identity
+                             : hash64_mix(identity, scope->node.hash));
 }
 
 static struct touch *
@@ -325,8 +323,7 @@ touch_identity(struct scopes *scopes, struct scope *scope, uint64_t identity,
     touch->scope = scope;
     touch->identity = identity;
     touch->before = item_ref(before);
-    hmap_insert(&scopes->touches, &touch->node,
-                touch_hash(scope, identity));
+    hmap_insert(&scopes->touches, &touch->node, touch_hash(scope, identity));
     scope->n_touches++;
 }
 
@@ -405,8 +402,7 @@ add_item(struct scopes *scopes, const struct scope_id *id, struct item *item,
 }
 
 struct item *
-scope_add(struct scopes *scopes, const struct draft *draft,
-          const void *owner)
+scope_add(struct scopes *scopes, const struct draft *draft, const void *owner)
 {
     draft_check(draft);
     return add_item(scopes, &draft->scope, item_from_draft(draft), owner);
@@ -457,8 +453,8 @@ scope_remove(struct scopes *scopes, struct item *item)
 bool
 item_is_contested(const struct item *item)
 {
-    const struct item *head
-        = item->scope ? find_in_force(item->scope, item->identity) : NULL;
+    const struct item *head =
+        item->scope ? find_in_force(item->scope, item->identity) : NULL;
     for (const struct item *v = head; v; v = v->variant) {
         if (v->cookie != item->cookie) {
             return true;
@@ -513,8 +509,8 @@ const struct uuid **
 scope_subscribers(const struct scope *scope, size_t *np)
 {
     size_t n = 0;
-    const struct uuid **array
-        = mem_alloc((scope->n_subscribers + 1) * sizeof *array);
+    const struct uuid **array =
+        mem_alloc((scope->n_subscribers + 1) * sizeof *array);
     const struct subscription *sub;
     LIST_FOR_EACH (sub, scope_node, &scope->subscriptions) {
         if (sub->count) {
@@ -546,8 +542,8 @@ scopes_of_host(const struct scopes *scopes, const struct uuid *host_id,
 {
     const struct host *host = find_host(scopes, host_id);
     size_t n = 0;
-    const struct scope **array
-        = mem_alloc((host ? host->n_wants + 1 : 1) * sizeof *array);
+    const struct scope **array =
+        mem_alloc((host ? host->n_wants + 1 : 1) * sizeof *array);
     if (host) {
         const struct subscription *sub;
         HMAP_FOR_EACH (sub, node, &host->subscriptions) {
@@ -578,9 +574,8 @@ scopes_find_cookie(const struct scopes *scopes, uint64_t cookie)
 int
 scope_id_compare(const struct scope_id *a, const struct scope_id *b)
 {
-    return (a->kind != b->kind
-            ? (a->kind < b->kind ? -1 : 1)
-            : uid_compare(&a->id, &b->id));
+    return (a->kind != b->kind ? (a->kind < b->kind ? -1 : 1)
+                               : uid_compare(&a->id, &b->id));
 }
 
 static int
@@ -595,8 +590,8 @@ const struct scope **
 scopes_list(const struct scopes *scopes, size_t *np)
 {
     size_t n = 0;
-    const struct scope **array
-        = mem_alloc((hmap_count(&scopes->scopes) + 1) * sizeof *array);
+    const struct scope **array =
+        mem_alloc((hmap_count(&scopes->scopes) + 1) * sizeof *array);
     const struct scope *scope;
     HMAP_FOR_EACH (scope, node, &scopes->scopes) {
         if (is_visible(scope)) {
@@ -638,8 +633,8 @@ find_now(const struct scopes *scopes, const struct host *host,
     const struct item *item;
     HMAP_FOR_EACH_WITH_HASH (item, shared_node, identity, &scopes->shared) {
         if (item->identity == identity) {
-            const struct subscription *sub
-                = find_subscription(host, item->scope);
+            const struct subscription *sub =
+                find_subscription(host, item->scope);
             if (sub && sub->count) {
                 found = lower(found, item);
             }
@@ -662,8 +657,7 @@ find_before(const struct scopes *scopes, const struct host *host,
 {
     const struct subscription *own = host->own;
     if (own && own->was) {
-        const struct item *item = find_before_in(scopes, own->scope,
-                                                 identity);
+        const struct item *item = find_before_in(scopes, own->scope, identity);
         if (item) {
             return item;
         }
@@ -673,8 +667,8 @@ find_before(const struct scopes *scopes, const struct host *host,
     const struct item *item;
     HMAP_FOR_EACH_WITH_HASH (item, shared_node, identity, &scopes->shared) {
         if (item->identity == identity) {
-            const struct subscription *sub
-                = find_subscription(host, item->scope);
+            const struct subscription *sub =
+                find_subscription(host, item->scope);
             if (sub && sub->was
                 && !find_touch(scopes, item->scope, identity)) {
                 found = lower(found, item);
@@ -685,8 +679,8 @@ find_before(const struct scopes *scopes, const struct host *host,
     HMAP_FOR_EACH_WITH_HASH (touch, node, identity, &scopes->touches) {
         if (touch->identity == identity && touch->before
             && is_shared(touch->scope)) {
-            const struct subscription *sub
-                = find_subscription(host, touch->scope);
+            const struct subscription *sub =
+                find_subscription(host, touch->scope);
             if (sub && sub->was) {
                 found = lower(found, touch->before);
             }
@@ -785,7 +779,9 @@ tell_host(const struct scopes *scopes, struct host *host)
     const struct item **removed = mem_alloc(n * sizeof *removed);
     const struct item **wanted = mem_alloc(n * sizeof *wanted);
     struct scope_delta delta = {
-        .host = &host->id, .removed = removed, .wanted = wanted,
+        .host = &host->id,
+        .removed = removed,
+        .wanted = wanted,
     };
     for (size_t i = 0; i < n; i++) {
         if (i && identities[i] == identities[i - 1]) {

@@ -31,44 +31,44 @@
 #include "switches/outbox.h"
 
 enum {
-    MAX_STALE = 4 * 1000 * 1000,        /* Flows under our tag. */
+    MAX_STALE = 4 * 1000 * 1000, /* Flows under our tag. */
     /* From so many differing buckets on a group is said whole. */
     MANY_BUCKETS = 8,
 };
 
 struct wanted {
-    struct hmap_node cookie_node;       /* In 'by_cookie'. */
-    struct hmap_node identity_node;     /* In 'by_identity'. */
+    struct hmap_node cookie_node;   /* In 'by_cookie'. */
+    struct hmap_node identity_node; /* In 'by_identity'. */
     struct item *item;
     bool is_seen;
 };
 
 struct stale {
     uint64_t cookie;
-    struct ofpbuf *removal;     /* AUDIT_REPAIR. */
-    char *text;                 /* AUDIT_CHECK. */
+    struct ofpbuf *removal; /* AUDIT_REPAIR. */
+    char *text;             /* AUDIT_CHECK. */
 };
 
 struct dumped_bucket {
     uint32_t id;
-    uint64_t cookie;            /* If ids are known (OpenFlow 1.5). */
-    struct ofpact *ofpacts;     /* If not. */
+    uint64_t cookie;        /* If ids are known (OpenFlow 1.5). */
+    struct ofpact *ofpacts; /* If not. */
     size_t ofpacts_len;
 };
 
 struct dumped_group {
-    struct hmap_node node;      /* In 'groups', by 'id'. */
+    struct hmap_node node; /* In 'groups', by 'id'. */
     uint32_t id;
-    bool is_all;                /* Of type ALL. */
+    bool is_all; /* Of type ALL. */
     bool is_wanted;
-    struct dumped_bucket *buckets;      /* In the order of the dump. */
+    struct dumped_bucket *buckets; /* In the order of the dump. */
     size_t n_buckets;
 };
 
 struct audit {
     struct openflow *openflow;
     enum audit_purpose purpose;
-    uint32_t xid;               /* Of the request under way, or 0. */
+    uint32_t xid; /* Of the request under way, or 0. */
     struct hmap by_cookie;
     struct hmap by_identity;
     struct stale *stale;
@@ -76,8 +76,8 @@ struct audit {
     struct item **late;
     size_t n_late, allocated_late;
     struct hmap groups;
-    size_t n_flows;             /* Of ours. */
-    struct json *texts;         /* AUDIT_LIST. */
+    size_t n_flows;     /* Of ours. */
+    struct json *texts; /* AUDIT_LIST. */
 };
 
 static void visit_wanted(const struct item *, void *);
@@ -86,8 +86,7 @@ static void visit_wanted(const struct item *, void *);
 
 void
 audit_for_each_wanted(const struct scopes *scopes, const struct uuid *host,
-                      void (*visit)(const struct item *, void *aux),
-                      void *aux)
+                      void (*visit)(const struct item *, void *aux), void *aux)
 {
     size_t n;
     const struct scope **all = scopes_of_host(scopes, host, &n);
@@ -118,8 +117,8 @@ audit_create(struct openflow *openflow, enum audit_purpose purpose)
     if (purpose == AUDIT_LIST) {
         audit->texts = json_array_create_empty();
     } else {
-        audit_for_each_wanted(openflow->switches->scopes,
-                              &openflow->host->id, visit_wanted, audit);
+        audit_for_each_wanted(openflow->switches->scopes, &openflow->host->id,
+                              visit_wanted, audit);
     }
     return audit;
 }
@@ -305,8 +304,7 @@ keep_group(struct audit *audit, struct ofputil_group_desc *desc)
         *kept = (struct dumped_bucket){ .id = bucket->bucket_id };
         if (audit->openflow->version >= OFP15_VERSION) {
             kept->cookie = bucket_cookie(desc->group_id, bucket->bucket_id,
-                                         bucket->ofpacts,
-                                         bucket->ofpacts_len);
+                                         bucket->ofpacts, bucket->ofpacts_len);
         } else {
             kept->ofpacts = STEAL(bucket->ofpacts);
             kept->ofpacts_len = bucket->ofpacts_len;
@@ -367,8 +365,10 @@ read_entry(enum ofpraw raw, const struct ofpbuf *b, struct flow_entry *entry)
             return false;
         }
         *entry = (struct flow_entry){
-            .length = ntohs(d->length), .cookie = be64toh(d->cookie),
-            .table = d->table_id, .priority = ntohs(d->priority),
+            .length = ntohs(d->length),
+            .cookie = be64toh(d->cookie),
+            .table = d->table_id,
+            .priority = ntohs(d->priority),
         };
         return (entry->length >= sizeof *d && entry->length <= b->size
                 && !(entry->length % 8));
@@ -379,8 +379,10 @@ read_entry(enum ofpraw raw, const struct ofpbuf *b, struct flow_entry *entry)
         return false;
     }
     *entry = (struct flow_entry){
-        .length = ntohs(s->length), .cookie = be64toh(s->cookie),
-        .table = s->table_id, .priority = ntohs(s->priority),
+        .length = ntohs(s->length),
+        .cookie = be64toh(s->cookie),
+        .table = s->table_id,
+        .priority = ntohs(s->priority),
     };
     return (entry->length >= sizeof *s && entry->length <= b->size
             && !(entry->length % 8));
@@ -401,8 +403,8 @@ encode_removal(const struct audit *audit, const struct ofputil_flow_stats *fs)
     };
 
     minimatch_init(&fm.match, &fs->match);
-    struct ofpbuf *message = ofputil_encode_flow_mod(
-        &fm, audit->openflow->protocol);
+    struct ofpbuf *message =
+        ofputil_encode_flow_mod(&fm, audit->openflow->protocol);
     minimatch_destroy(&fm.match);
     return message;
 }
@@ -412,8 +414,8 @@ static struct err *
 keep_flow(struct audit *audit, const struct ofputil_flow_stats *fs)
 {
     if (audit->purpose == AUDIT_LIST) {
-        json_array_add(audit->texts, json_string_create_nocopy(
-            pipeline_flow_to_text(fs)));
+        json_array_add(audit->texts,
+                       json_string_create_nocopy(pipeline_flow_to_text(fs)));
         return NULL;
     }
     if (audit->n_stale >= MAX_STALE) {
@@ -422,10 +424,10 @@ keep_flow(struct audit *audit, const struct ofputil_flow_stats *fs)
     ARRAY_GROW(audit->stale, audit->n_stale, audit->allocated_stale);
     audit->stale[audit->n_stale++] = (struct stale){
         .cookie = be64toh(fs->cookie),
-        .removal = (audit->purpose == AUDIT_REPAIR
-                    ? encode_removal(audit, fs) : NULL),
-        .text = (audit->purpose == AUDIT_CHECK
-                 ? pipeline_flow_to_text(fs) : NULL),
+        .removal = (audit->purpose == AUDIT_REPAIR ? encode_removal(audit, fs)
+                                                   : NULL),
+        .text =
+            (audit->purpose == AUDIT_CHECK ? pipeline_flow_to_text(fs) : NULL),
     };
     return NULL;
 }
@@ -443,8 +445,8 @@ decode_and_keep(struct audit *audit, const struct ofpbuf *b, size_t length)
 
     one.size = length;
     err = (ofputil_decode_flow_stats_reply(&fs, &one, false, &ofpacts)
-           ? err_new(ERR_INVALID, NULL, "bad description of a flow")
-           : keep_flow(audit, &fs));
+               ? err_new(ERR_INVALID, NULL, "bad description of a flow")
+               : keep_flow(audit, &fs));
     ofpbuf_uninit(&ofpacts);
     return err;
 }
@@ -459,8 +461,9 @@ take_entry(struct audit *audit, const struct ofpbuf *b,
     }
     audit->n_flows++;
 
-    struct wanted *wanted = (audit->purpose == AUDIT_LIST ? NULL
-                             : find_cookie(audit, entry->cookie));
+    struct wanted *wanted =
+        (audit->purpose == AUDIT_LIST ? NULL
+                                      : find_cookie(audit, entry->cookie));
     if (wanted && table_number(wanted->item->table) == entry->table
         && wanted->item->priority == entry->priority) {
         wanted->is_seen = true;
@@ -470,8 +473,7 @@ take_entry(struct audit *audit, const struct ofpbuf *b,
 }
 
 struct err *
-audit_take_flows(struct audit *audit, const struct ofp_header *oh,
-                 bool *donep)
+audit_take_flows(struct audit *audit, const struct ofp_header *oh, bool *donep)
 {
     struct ofpbuf b = ofpbuf_const_initializer(oh, ntohs(oh->length));
     enum ofpraw raw;
@@ -547,7 +549,8 @@ is_group_equal(const struct group_state *state,
         const struct dumped_bucket *dumped = &group->buckets[i];
 
         if (bucket_cookie(item->group, item->bucket, dumped->ofpacts,
-                          dumped->ofpacts_len) != item->cookie) {
+                          dumped->ofpacts_len)
+            != item->cookie) {
             return false;
         }
     }
@@ -569,21 +572,21 @@ compare_buckets(const struct group_state *state,
 
     for (size_t i = 0; i < n; i++) {
         const struct item *item = state->buckets[i];
-        const struct dumped_bucket *dumped
-            = find_dumped_bucket(group, item->bucket, i);
+        const struct dumped_bucket *dumped =
+            find_dumped_bucket(group, item->bucket, i);
         bool is_changed = dumped && dumped->cookie != item->cookie;
 
         counts.n_missing += !dumped;
         counts.n_changed += is_changed;
         if (outbox && (!dumped || is_changed)) {
-            outbox_add(outbox, (dumped ? CHANGE_BUCKET_SET
-                                : CHANGE_BUCKET_ADD), item, NULL);
+            outbox_add(outbox,
+                       (dumped ? CHANGE_BUCKET_SET : CHANGE_BUCKET_ADD), item,
+                       NULL);
         }
     }
     for (size_t i = 0; i < group->n_buckets; i++) {
-        bool is_likely = (i < n
-                          && state->buckets[i]->bucket
-                             == group->buckets[i].id);
+        bool is_likely =
+            (i < n && state->buckets[i]->bucket == group->buckets[i].id);
         if (!is_likely && !group_has_bucket(state, group->buckets[i].id)) {
             counts.n_extra++;
             if (outbox) {
@@ -626,7 +629,7 @@ compare_group(const struct audit *audit, struct group_state *state,
         outbox_add_group(outbox, group ? CHANGE_GROUP_SET : CHANGE_GROUP_ADD,
                          state->id, 0);
     } else if (outbox) {
-        (void) compare_buckets(state, group, outbox);   /* Counted above. */
+        (void) compare_buckets(state, group, outbox); /* Counted above. */
     }
     return false;
 }
@@ -670,8 +673,7 @@ queue_removals(struct audit *audit, struct outbox *outbox)
 }
 
 bool
-audit_repair(struct audit *audit, struct groups *groups,
-             struct outbox *outbox)
+audit_repair(struct audit *audit, struct groups *groups, struct outbox *outbox)
 {
     struct group_state *state;
     struct dumped_group *group;
@@ -704,15 +706,16 @@ list_groups(const struct audit *audit, const struct groups *groups,
 
     HMAP_FOR_EACH (state, node, &groups->states) {
         if (!compare_group(audit, state, NULL)) {
-            json_array_add(missing, json_string_create_nocopy(mem_textf(
-                "group 0x%08x is not there or has other buckets",
-                state->id)));
+            json_array_add(
+                missing, json_string_create_nocopy(mem_textf(
+                             "group 0x%08x is not there or has other buckets",
+                             state->id)));
         }
     }
     HMAP_FOR_EACH (group, node, &audit->groups) {
         if (!group->is_wanted) {
-            json_array_add(stale, json_string_create_nocopy(mem_textf(
-                "group 0x%08x", group->id)));
+            json_array_add(stale, json_string_create_nocopy(
+                                      mem_textf("group 0x%08x", group->id)));
         }
     }
 }
@@ -730,21 +733,21 @@ audit_check(struct audit *audit, const struct groups *groups)
     list_groups(audit, groups, missing, stale);
     HMAP_FOR_EACH (wanted, cookie_node, &audit->by_cookie) {
         /* It may have changed while the dump was under way. */
-        const struct item *now = scopes_wanted(openflow->switches->scopes,
-                                               &openflow->host->id,
-                                               wanted->item->identity);
-        if (!wanted->is_seen && now
-            && now->cookie == wanted->item->cookie) {
+        const struct item *now =
+            scopes_wanted(openflow->switches->scopes, &openflow->host->id,
+                          wanted->item->identity);
+        if (!wanted->is_seen && now && now->cookie == wanted->item->cookie) {
             json_array_add(missing, json_string_create_nocopy(
-                item_to_text(wanted->item)));
+                                        item_to_text(wanted->item)));
         }
     }
     for (size_t i = 0; i < audit->n_stale; i++) {
-        json_array_add(stale, json_string_create_nocopy(
-            STEAL(audit->stale[i].text)));
+        json_array_add(stale,
+                       json_string_create_nocopy(STEAL(audit->stale[i].text)));
     }
-    json_object_put(result, "ok", json_boolean_create(
-        !json_array(missing)->n && !json_array(stale)->n));
+    json_object_put(
+        result, "ok",
+        json_boolean_create(!json_array(missing)->n && !json_array(stale)->n));
     json_object_put(result, "rules", json_integer_create(audit->n_flows));
     json_object_put(result, "missing", missing);
     json_object_put(result, "stale", stale);

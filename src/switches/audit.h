@@ -17,9 +17,9 @@ struct audit;
 
 /* What to keep of the dump besides what the comparison needs. */
 enum audit_purpose {
-    AUDIT_REPAIR,               /* Messages that remove what is stale. */
-    AUDIT_CHECK,                /* Texts of what is stale. */
-    AUDIT_LIST,                 /* Texts of all; compares nothing. */
+    AUDIT_REPAIR, /* Messages that remove what is stale. */
+    AUDIT_CHECK,  /* Texts of what is stale. */
+    AUDIT_LIST,   /* Texts of all; compares nothing. */
 };
 
 /* Starts with what is wanted now.  Sends nothing yet. */

@@ -31,18 +31,18 @@ VLOG_DEFINE_THIS_MODULE(database);
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 60);
 
 enum {
-    MAX_MESSAGE = 16 * 1024 * 1024,     /* Bytes; 10 000 ports take 8 MB. */
-    MAX_DEPTH = 32,                     /* The protocol needs about 10. */
-    MAX_VALUES = 1000 * 1000,           /* In one message. */
-    MAX_BACKLOG = 16 * 1024 * 1024,     /* Bytes the peer does not read. */
+    MAX_MESSAGE = 16 * 1024 * 1024, /* Bytes; 10 000 ports take 8 MB. */
+    MAX_DEPTH = 32,                 /* The protocol needs about 10. */
+    MAX_VALUES = 1000 * 1000,       /* In one message. */
+    MAX_BACKLOG = 16 * 1024 * 1024, /* Bytes the peer does not read. */
     MAX_MESSAGES_PER_TURN = 64,
-    MAX_UNANSWERED = 2,                 /* Echo requests. */
-    MAX_TRANSACTIONS = 20,              /* In WINDOW_MS, then slower. */
+    MAX_UNANSWERED = 2,    /* Echo requests. */
+    MAX_TRANSACTIONS = 20, /* In WINDOW_MS, then slower. */
     WINDOW_MS = 60 * 1000,
     SLOW_RETRY_MS = 30 * 1000,
     MIN_RETRY_MS = 1000,
     MAX_RETRY_MS = 60 * 1000,
-    MAX_START_S = 30,                   /* Until the replica is there. */
+    MAX_START_S = 30, /* Until the replica is there. */
     URGENT_MS = 2000,
     HIGHEST_OPENFLOW = 5,
     LOWEST_OPENFLOW = 3,
@@ -80,19 +80,19 @@ database_create(struct switches *switches, struct channel *channel,
     database->channel = channel;
     database->dial = dial;
     database->address = mem_text(address);
-    database->local_address = mem_text(
-        channel ? channel_local_address(channel) : "127.0.0.1");
+    database->local_address =
+        mem_text(channel ? channel_local_address(channel) : "127.0.0.1");
     database->is_tls = switches->tls != NULL;
     database->max_version = HIGHEST_OPENFLOW;
     database->since = loop_wall(switches->loop);
     replica_init(&database->replica);
     ovs_list_push_back(&switches->databases, &database->node);
-    database->probe_timer = loop_timer_create(switches->loop, database_tick,
-                                              database);
-    database->retry_timer = loop_timer_create(switches->loop, database_retry,
-                                              database);
-    database->work_timer = loop_timer_create(switches->loop, database_work,
-                                             database);
+    database->probe_timer =
+        loop_timer_create(switches->loop, database_tick, database);
+    database->retry_timer =
+        loop_timer_create(switches->loop, database_retry, database);
+    database->work_timer =
+        loop_timer_create(switches->loop, database_work, database);
     loop_timer_set(database->probe_timer,
                    UINT64_C(1000) * switches->settings.probe_ms);
     if (channel) {
@@ -107,8 +107,8 @@ database_close(struct database *database, const char *reason)
 {
     struct switches *switches = database->switches;
 
-    VLOG_INFO_RL(&rl, "%s: database session%s%s closed: %s",
-                 database->address, database->name ? " of " : "",
+    VLOG_INFO_RL(&rl, "%s: database session%s%s closed: %s", database->address,
+                 database->name ? " of " : "",
                  database->name ? database->name : "", reason);
     if (database->host) {
         host_lose_database(database->host, reason);
@@ -183,8 +183,7 @@ database_readable(struct channel *channel OVS_UNUSED, void *database_)
 }
 
 static void
-database_drained(struct channel *channel OVS_UNUSED,
-                 void *database OVS_UNUSED)
+database_drained(struct channel *channel OVS_UNUSED, void *database OVS_UNUSED)
 {
     /* What we write is bounded by what the peer provokes. */
 }
@@ -227,7 +226,7 @@ database_tick(void *database_)
 
     if (database->state < DATABASE_READY
         && loop_wall(database->switches->loop)
-           > database->since + MAX_START_S) {
+               > database->since + MAX_START_S) {
         database_doom(database, "does not show its database");
         return;
     }
@@ -294,9 +293,8 @@ send_reply(struct database *database, const struct json *id,
 
     json_object_put(message, "result", result);
     json_object_put(message, "error",
-                    (error_or_null
-                     ? json_string_create(error_or_null)
-                     : json_null_create()));
+                    (error_or_null ? json_string_create(error_or_null)
+                                   : json_null_create()));
     json_object_put(message, "id", json_clone(id));
     send_message(database, message);
 }
@@ -397,8 +395,8 @@ database_input(struct database *database, const void *bytes_, size_t size,
 
         size_t used = 0;
         AUTO(json) *json = NULL;
-        struct err *err = parse_some(database, bytes + n, size - n, &used,
-                                     &json);
+        struct err *err =
+            parse_some(database, bytes + n, size - n, &used, &json);
         if (!err && json) {
             err = take_message(database, json);
             i++;
@@ -474,9 +472,10 @@ take_failure(struct database *database, const struct json *failure)
         host_note_error(database->host, "database", "%s", ds_cstr(&ds));
         database->host->counters.database_errors++;
     }
-    database->retry_ms = (!database->retry_ms ? MIN_RETRY_MS
-                          : database->retry_ms < MAX_RETRY_MS / 2
-                          ? 2 * database->retry_ms : MAX_RETRY_MS);
+    database->retry_ms =
+        (!database->retry_ms                     ? MIN_RETRY_MS
+         : database->retry_ms < MAX_RETRY_MS / 2 ? 2 * database->retry_ms
+                                                 : MAX_RETRY_MS);
     retry_later(database, database->retry_ms);
 }
 
@@ -494,8 +493,10 @@ take_transaction_reply(struct database *database, const struct json *result,
         take_failure(database, failure);
     } else if (error && error->type != JSON_NULL) {
         AUTO_TEXT *text = json_to_string(error, JSSF_SORT);
-        host_note_error(database->host, "database", "transaction refused: "
-                        "%.200s", text);
+        host_note_error(database->host, "database",
+                        "transaction refused: "
+                        "%.200s",
+                        text);
         database->retry_ms = MAX_RETRY_MS;
         retry_later(database, MAX_RETRY_MS);
     } else {
@@ -538,14 +539,15 @@ database_provision(struct database *database)
         return;
     }
     if (is_fighting(database)) {
-        host_note_error(host, "database", "something keeps changing what "
+        host_note_error(host, "database",
+                        "something keeps changing what "
                         "Weft sets; trying again more slowly");
         retry_later(database, SLOW_RETRY_MS);
         return;
     }
 
-    database->transaction = mem_textf("transact-%"PRIu64,
-                                      database->next_id++);
+    database->transaction =
+        mem_textf("transact-%" PRIu64, database->next_id++);
     database->n_updates_before = database->n_updates;
     host->counters.transactions++;
     VLOG_DBG("%s: changing the database", host->name);
@@ -559,9 +561,11 @@ static void
 request_monitor(struct database *database, const struct json *schema)
 {
     database->state = DATABASE_MONITORING;
-    send_request(database, "monitor", json_array_create_3(
-        json_string_create("Open_vSwitch"), json_string_create("weft"),
-        replica_monitor_requests(schema)), "monitor");
+    send_request(database, "monitor",
+                 json_array_create_3(json_string_create("Open_vSwitch"),
+                                     json_string_create("weft"),
+                                     replica_monitor_requests(schema)),
+                 "monitor");
 }
 
 static struct err *
@@ -609,8 +613,8 @@ claim_host(struct database *database)
     }
     free(database->name);
     database->name = mem_text(name);
-    database->is_rival = !host_claim(host_get(database->switches, name),
-                                     database);
+    database->is_rival =
+        !host_claim(host_get(database->switches, name), database);
 }
 
 static void
@@ -633,8 +637,9 @@ take_monitor(struct database *database, const struct json *result,
             return err_new(ERR_INVALID, NULL, "cannot be monitored");
         }
         database->state = DATABASE_SCHEMA;
-        send_request(database, "get_schema", json_array_create_1(
-            json_string_create("Open_vSwitch")), "schema");
+        send_request(database, "get_schema",
+                     json_array_create_1(json_string_create("Open_vSwitch")),
+                     "schema");
         return NULL;
     }
     if (!result) {
@@ -688,8 +693,8 @@ take_update(struct database *database, const struct json *params)
                        state_names[database->state]);
     }
 
-    struct err *err = replica_apply(&database->replica,
-                                    json_array(params)->elems[1]);
+    struct err *err =
+        replica_apply(&database->replica, json_array(params)->elems[1]);
     if (!err) {
         replica_changed(database);
     }
@@ -705,12 +710,15 @@ take_message(struct database *database, const struct json *message)
 
     if (!method) {
         return (id && id->type == JSON_STRING
-                ? take_reply(database, json_string(id), message) : NULL);
+                    ? take_reply(database, json_string(id), message)
+                    : NULL);
     }
     if (!strcmp(method, "echo")) {
         if (id) {
-            send_reply(database, id, (params ? json_clone(params)
-                                      : json_array_create_empty()), NULL);
+            send_reply(
+                database, id,
+                (params ? json_clone(params) : json_array_create_empty()),
+                NULL);
         }
         return NULL;
     }

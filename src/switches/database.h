@@ -9,12 +9,13 @@
 
 /* Each with its exits. */
 #define DATABASE_STATES                                                       \
-    DATABASE_STATE(LISTING)     /* list_dbs sent: MONITORING or FOREIGN. */   \
-    DATABASE_STATE(MONITORING)  /* monitor sent: READY, or SCHEMA if the      \
-                                 * switch does not know all we ask for. */    \
-    DATABASE_STATE(SCHEMA)      /* get_schema sent: MONITORING. */            \
-    DATABASE_STATE(READY)       /* The replica is complete: no exit. */       \
-    DATABASE_STATE(FOREIGN)     /* No Open_vSwitch database: no exit. */
+    DATABASE_STATE(LISTING) /* list_dbs sent: MONITORING or FOREIGN. */       \
+    DATABASE_STATE(                                                           \
+        MONITORING)         /* monitor sent: READY, or SCHEMA if the      \
+                                 * switch does not know all we ask for. */   \
+    DATABASE_STATE(SCHEMA)  /* get_schema sent: MONITORING. */                \
+    DATABASE_STATE(READY)   /* The replica is complete: no exit. */           \
+    DATABASE_STATE(FOREIGN) /* No Open_vSwitch database: no exit. */
 enum database_state {
 #define DATABASE_STATE(ID) DATABASE_##ID,
     DATABASE_STATES
@@ -31,14 +32,14 @@ struct json_scan {
 };
 
 struct database {
-    struct ovs_list node;       /* In 'databases' of 'switches'. */
+    struct ovs_list node; /* In 'databases' of 'switches'. */
     struct switches *switches;
-    struct channel *channel;    /* Null in a test that feeds bytes. */
-    struct dial *dial;          /* Who dialled, if we did. */
-    struct host *host;          /* Null: not claimed. */
-    bool is_rival;              /* Waits: its host has another session. */
-    char *name;                 /* system-id, once known. */
-    char *address;              /* Of the peer. */
+    struct channel *channel; /* Null in a test that feeds bytes. */
+    struct dial *dial;       /* Who dialled, if we did. */
+    struct host *host;       /* Null: not claimed. */
+    bool is_rival;           /* Waits: its host has another session. */
+    char *name;              /* system-id, once known. */
+    char *address;           /* Of the peer. */
     char *local_address;
     bool is_tls;
 
@@ -46,26 +47,26 @@ struct database {
     struct json_parser *parser;
     struct json_scan scan;
     struct replica replica;
-    bool is_schema_known;       /* Asked once. */
-    int max_version;            /* OpenFlow 1.x it can be set to. */
+    bool is_schema_known; /* Asked once. */
+    int max_version;      /* OpenFlow 1.x it can be set to. */
 
     /* The transaction under way. */
-    char *transaction;          /* Its id, or null. */
+    char *transaction; /* Its id, or null. */
     uint64_t n_updates, n_updates_before;
     uint64_t retry_ms;
-    uint64_t window_start;      /* Of 'n_recent' transactions. */
+    uint64_t window_start; /* Of 'n_recent' transactions. */
     uint32_t n_recent;
     uint64_t next_id;
 
     struct timer *probe_timer;
-    struct timer *retry_timer;  /* Armed: provision then, not before. */
-    struct timer *work_timer;   /* Continues input, or carries out 'doom'. */
+    struct timer *retry_timer; /* Armed: provision then, not before. */
+    struct timer *work_timer;  /* Continues input, or carries out 'doom'. */
     bool is_retry_armed;
-    bool is_heard;              /* Since the last probe. */
+    bool is_heard; /* Since the last probe. */
     unsigned int n_unanswered;
-    bool is_urgent;             /* Probed because of a rival; any sign of
+    bool is_urgent; /* Probed because of a rival; any sign of
                                  * life counts. */
-    char *doom;                 /* Why it is to be closed, or null. */
+    char *doom;     /* Why it is to be closed, or null. */
     double since;
 };
 

@@ -24,7 +24,7 @@
 
 enum {
     MAX_GROUP_BYTES = 60 * 1024,
-    BUCKET_OVERHEAD = 16,       /* Of one bucket, in any version. */
+    BUCKET_OVERHEAD = 16, /* Of one bucket, in any version. */
 };
 
 void

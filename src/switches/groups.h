@@ -8,12 +8,12 @@
 #include "pipeline/pipeline.h"
 
 struct group_state {
-    struct hmap_node node;      /* In 'groups', by 'id'. */
+    struct hmap_node node; /* In 'groups', by 'id'. */
     uint32_t id;
-    bool has_item;              /* An ITEM_GROUP says so. */
-    bool is_queued;             /* A message with all buckets is to be sent:
+    bool has_item;         /* An ITEM_GROUP says so. */
+    bool is_queued;        /* A message with all buckets is to be sent:
                                  * later changes are in it. */
-    struct item **buckets;      /* References, sorted by bucket id. */
+    struct item **buckets; /* References, sorted by bucket id. */
     size_t n_buckets, allocated;
 };
 

@@ -89,8 +89,7 @@ is_same_text(const char *a, const char *b)
 }
 
 void
-host_note_error(struct host *host, const char *object, const char *format,
-                ...)
+host_note_error(struct host *host, const char *object, const char *format, ...)
 {
     struct ds ds = DS_EMPTY_INITIALIZER;
     va_list args;
@@ -100,7 +99,9 @@ host_note_error(struct host *host, const char *object, const char *format,
     va_end(args);
 
     struct host_error error = {
-        .times = 1, .object = mem_text(object), .text = ds_steal_cstr(&ds),
+        .times = 1,
+        .object = mem_text(object),
+        .text = ds_steal_cstr(&ds),
     };
     size_t i;
     for (i = 0; i < host->n_errors; i++) {
@@ -137,8 +138,8 @@ set_connected(struct host *host, bool connected, const char *reason)
     host->connected = connected;
     host->since = loop_wall(switches->loop);
     VLOG_INFO_RL(&rl, "switch %s: %s%s%s", host->name,
-                 connected ? "connected" : "disconnected",
-                 reason ? ": " : "", reason ? reason : "");
+                 connected ? "connected" : "disconnected", reason ? ": " : "",
+                 reason ? reason : "");
     if (!switches->is_closing) {
         switches->events->connected(&host->id, connected, reason,
                                     switches->aux);
@@ -208,9 +209,8 @@ read_datapath_id(const struct host *host)
     const struct row *bridge = replica_find_name(
         replica, C_BRIDGE_NAME, host->switches->settings.bridge);
 
-    return (bridge ? strtoull(row_text(bridge, C_BRIDGE_DATAPATH_ID), NULL,
-                              16)
-            : 0);
+    return (bridge ? strtoull(row_text(bridge, C_BRIDGE_DATAPATH_ID), NULL, 16)
+                   : 0);
 }
 
 void
@@ -303,9 +303,9 @@ host_delta(const struct scope_delta *delta, void *host_)
     if (host->openflow && host->openflow->reconcile) {
         reconcile_delta(host->openflow->reconcile, delta);
     }
-    if (host->tunnels_known && (is_tunnel(delta->wanted, delta->n_wanted)
-                                || is_tunnel(delta->removed,
-                                             delta->n_removed))) {
+    if (host->tunnels_known
+        && (is_tunnel(delta->wanted, delta->n_wanted)
+            || is_tunnel(delta->removed, delta->n_removed))) {
         host_update_tunnels(host);
     }
 }
@@ -351,8 +351,7 @@ host_acknowledge(struct host *host, uint64_t sequence)
     if (sequence > host->acknowledged) {
         host->acknowledged = sequence;
         if (!switches->is_closing) {
-            switches->events->acknowledged(&host->id, sequence,
-                                           switches->aux);
+            switches->events->acknowledged(&host->id, sequence, switches->aux);
         }
     }
 }

@@ -13,16 +13,16 @@ enum { MAX_ERRORS = 16 };
 /* What sessions count, kept per host over reconnects, because "nothing was
  * sent" must be provable. */
 #define COUNTERS                                                              \
-    COUNTER(flow_mods)          /* Messages sent, bundled or not. */          \
+    COUNTER(flow_mods) /* Messages sent, bundled or not. */                   \
     COUNTER(group_mods)                                                       \
     COUNTER(bundles)                                                          \
     COUNTER(barriers)                                                         \
-    COUNTER(resyncs)            /* Dumps compared with what is wanted. */     \
-    COUNTER(refused)            /* Changes answered with an error. */         \
+    COUNTER(resyncs) /* Dumps compared with what is wanted. */                \
+    COUNTER(refused) /* Changes answered with an error. */                    \
     COUNTER(packet_ins)                                                       \
     COUNTER(packet_ins_dropped) /* Over the rate limit. */                    \
     COUNTER(packet_outs)                                                      \
-    COUNTER(transactions)       /* Of the database, sent. */                  \
+    COUNTER(transactions) /* Of the database, sent. */                        \
     COUNTER(database_updates)                                                 \
     COUNTER(database_errors)
 struct counters {
@@ -34,31 +34,31 @@ struct counters {
 struct host_error {
     double when;
     uint32_t times;
-    char *object;               /* What it is about, or null. */
+    char *object; /* What it is about, or null. */
     char *text;
 };
 
 struct host {
-    struct hmap_node node;      /* In 'hosts' of 'switches', by 'id'. */
+    struct hmap_node node; /* In 'hosts' of 'switches', by 'id'. */
     struct switches *switches;
     struct uuid id;
     char *name;
-    char *address;              /* Of the last database session, or null. */
-    uint64_t datapath_id;       /* Of its bridge, or 0. */
+    char *address;        /* Of the last database session, or null. */
+    uint64_t datapath_id; /* Of its bridge, or 0. */
 
-    struct database *database;  /* Null: not there. */
-    struct openflow *openflow;  /* Null: not there. */
-    bool connected;             /* As told to the owner. */
-    double since;               /* Of 'connected'. */
+    struct database *database; /* Null: not there. */
+    struct openflow *openflow; /* Null: not there. */
+    bool connected;            /* As told to the owner. */
+    double since;              /* Of 'connected'. */
 
-    struct ports_report *report;        /* What was last told, or null. */
-    bool is_tell_wanted;        /* Tell everything in a later turn. */
-    struct json *lacks;         /* Array of sentences, or null. */
-    uint32_t tunnels;           /* Bits of enum carrier that scopes want. */
+    struct ports_report *report; /* What was last told, or null. */
+    bool is_tell_wanted;         /* Tell everything in a later turn. */
+    struct json *lacks;          /* Array of sentences, or null. */
+    uint32_t tunnels;            /* Bits of enum carrier that scopes want. */
     bool tunnels_known;
-    uint64_t acknowledged;      /* Sequence, as told to the owner. */
+    uint64_t acknowledged; /* Sequence, as told to the owner. */
 
-    struct host_error errors[MAX_ERRORS];       /* Latest first. */
+    struct host_error errors[MAX_ERRORS]; /* Latest first. */
     size_t n_errors;
     struct counters counters;
 };

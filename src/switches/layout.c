@@ -19,7 +19,8 @@ const struct row *
 layout_interface(const struct replica *replica, const struct row *bridge,
                  const char *name, const struct row **portp)
 {
-    BRIDGE_FOR_EACH_INTERFACE (port, interface, replica, bridge) {
+    BRIDGE_FOR_EACH_INTERFACE(port, interface, replica, bridge)
+    {
         if (!strcmp(row_text(interface, C_INTERFACE_NAME), name)) {
             if (portp) {
                 *portp = port;
@@ -35,7 +36,8 @@ layout_bridge_of_port(const struct replica *replica, const char *name)
 {
     const struct row *bridge;
 
-    REPLICA_FOR_EACH (bridge, replica, DB_BRIDGE) {
+    REPLICA_FOR_EACH(bridge, replica, DB_BRIDGE)
+    {
         if (layout_interface(replica, bridge, name, NULL)) {
             return bridge;
         }
@@ -54,8 +56,8 @@ bool
 layout_local_ip(const struct replica *replica, struct in6_addr *address)
 {
     const struct row *root = replica_root(replica);
-    const char *text = root ? row_key(root, C_SWITCH_OTHER_CONFIG, "local_ip")
-                            : NULL;
+    const char *text =
+        root ? row_key(root, C_SWITCH_OTHER_CONFIG, "local_ip") : NULL;
     return text && ipaddr_from_text(text, address);
 }
 
@@ -85,7 +87,8 @@ layout_tunnel(const struct replica *replica, const struct row *bridge,
 {
     const struct row *found = NULL;
 
-    BRIDGE_FOR_EACH_INTERFACE (port, interface, replica, bridge) {
+    BRIDGE_FOR_EACH_INTERFACE(port, interface, replica, bridge)
+    {
         if (!is_flow_tunnel(interface, carrier)) {
             continue;
         }
@@ -115,8 +118,7 @@ layout_patch_names(const char *target, char inner[INTERFACE_NAME_SIZE],
     if (strlen(target) < sizeof stem) {
         snprintf(stem, sizeof stem, "%s", target);
     } else {
-        snprintf(stem, sizeof stem, "%08x",
-                 (uint32_t) hash64_text(target, 0));
+        snprintf(stem, sizeof stem, "%08x", (uint32_t) hash64_text(target, 0));
     }
     snprintf(inner, INTERFACE_NAME_SIZE, "wi-%s", stem);
     snprintf(outer, INTERFACE_NAME_SIZE, "wp-%s", stem);
@@ -131,7 +133,8 @@ find_patch(const struct replica *replica, const struct row *bridge,
     char inner[INTERFACE_NAME_SIZE], outer[INTERFACE_NAME_SIZE];
     const struct row *other = physnet->target_bridge;
 
-    BRIDGE_FOR_EACH_INTERFACE (port, interface, replica, bridge) {
+    BRIDGE_FOR_EACH_INTERFACE(port, interface, replica, bridge)
+    {
         const char *name = row_key(interface, C_INTERFACE_OPTIONS, "peer");
         if (!name
             || strcmp(row_text(interface, C_INTERFACE_TYPE), "patch") != 0) {
@@ -139,8 +142,9 @@ find_patch(const struct replica *replica, const struct row *bridge,
         }
 
         const struct row *peer = layout_interface(replica, other, name, NULL);
-        if (peer && option_is(peer, "peer",
-                              row_text(interface, C_INTERFACE_NAME))) {
+        if (peer
+            && option_is(peer, "peer",
+                         row_text(interface, C_INTERFACE_NAME))) {
             physnet->interface = interface;
             physnet->peer = peer;
             return;
@@ -158,11 +162,11 @@ find_attachment(const struct replica *replica, const struct row *bridge,
                 struct physnet_layout *physnet)
 {
     const char *target = physnet->target;
-    const struct row *other = replica_find_name(replica, C_BRIDGE_NAME,
-                                                target);
+    const struct row *other =
+        replica_find_name(replica, C_BRIDGE_NAME, target);
     if (other == bridge) {
-        physnet->problem = mem_textf("%s is the integration bridge itself",
-                                     target);
+        physnet->problem =
+            mem_textf("%s is the integration bridge itself", target);
         return;
     }
     if (other) {
@@ -195,8 +199,8 @@ note_interface_problem(struct physnet_layout *physnet)
         return;
     }
     if (!interface || (physnet->kind == ATTACH_PATCH && !physnet->peer)) {
-        physnet->problem = mem_textf("%s is not attached yet",
-                                     physnet->target);
+        physnet->problem =
+            mem_textf("%s is not attached yet", physnet->target);
         return;
     }
 
@@ -204,8 +208,8 @@ note_interface_problem(struct physnet_layout *physnet)
     if (error[0]) {
         physnet->problem = mem_textf("%s: %s", physnet->target, error);
     } else if (row_int(interface, C_INTERFACE_OFPORT, 0) <= 0) {
-        physnet->problem = mem_textf("%s has no OpenFlow port yet",
-                                     physnet->target);
+        physnet->problem =
+            mem_textf("%s has no OpenFlow port yet", physnet->target);
     }
 }
 
@@ -228,7 +232,8 @@ parse_mapping(const struct replica *replica, const struct row *bridge,
         physnet->name = mem_text(item);
         physnet->target = mem_text("");
         physnet->problem = mem_textf("provider mapping \"%s\" is not "
-                                     "NETWORK:TARGET", item);
+                                     "NETWORK:TARGET",
+                                     item);
         return;
     }
 
@@ -250,9 +255,9 @@ remove_repeated(struct physnet_layout *physnets, size_t *np)
             free(physnets[i].target);
             free(physnets[i].problem);
             free(physnets[n - 1].problem);
-            physnets[n - 1].problem = mem_textf(
-                "physical network %s is mapped more than once",
-                physnets[n - 1].name);
+            physnets[n - 1].problem =
+                mem_textf("physical network %s is mapped more than once",
+                          physnets[n - 1].name);
         } else {
             physnets[n++] = physnets[i];
         }
@@ -265,10 +270,9 @@ layout_physnets(const struct replica *replica, const struct row *bridge,
                 size_t *np)
 {
     const struct row *root = replica_root(replica);
-    const char *text = (root
-                        ? row_key(root, C_SWITCH_OTHER_CONFIG,
-                                  "provider_mappings")
-                        : NULL);
+    const char *text =
+        (root ? row_key(root, C_SWITCH_OTHER_CONFIG, "provider_mappings")
+              : NULL);
     AUTO_TEXT *copy = mem_text(text ? text : "");
     struct physnet_layout *physnets = NULL;
     size_t n = 0, allocated = 0;

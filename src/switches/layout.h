@@ -8,10 +8,10 @@
 #include "switches/replica.h"
 
 /* external_ids key that marks rows of ours, and its values. */
-#define MARK "weft"
-#define MARK_TUNNEL "tunnel"
-#define MARK_PHYSNET "physnet"
-#define MARK_BRIDGE "bridge"
+#define MARK            "weft"
+#define MARK_TUNNEL     "tunnel"
+#define MARK_PHYSNET    "physnet"
+#define MARK_BRIDGE     "bridge"
 #define MARK_CONTROLLER "controller"
 
 /* Linux limits the name of an interface to 15 characters. */
@@ -54,18 +54,18 @@ void layout_tunnel_name(enum carrier, char name[INTERFACE_NAME_SIZE]);
 
 /* A provider mapping and how far it is carried out. */
 enum attachment_kind {
-    ATTACH_NOT,                 /* Cannot be; see 'problem'. */
-    ATTACH_PATCH,               /* 'target' is another bridge. */
-    ATTACH_PORT,                /* 'target' is, or will be, on the bridge. */
+    ATTACH_NOT,   /* Cannot be; see 'problem'. */
+    ATTACH_PATCH, /* 'target' is another bridge. */
+    ATTACH_PORT,  /* 'target' is, or will be, on the bridge. */
 };
 struct physnet_layout {
     char *name;
     char *target;
     enum attachment_kind kind;
-    const struct row *target_bridge;    /* ATTACH_PATCH. */
-    const struct row *interface;        /* On our bridge; null: not there. */
-    const struct row *peer;     /* ATTACH_PATCH: on the other; or null. */
-    char *problem;              /* Or null. */
+    const struct row *target_bridge; /* ATTACH_PATCH. */
+    const struct row *interface;     /* On our bridge; null: not there. */
+    const struct row *peer;          /* ATTACH_PATCH: on the other; or null. */
+    char *problem;                   /* Or null. */
 };
 /* All mappings of the switch, sorted by name; '*np' of them. */
 struct physnet_layout *layout_physnets(const struct replica *,

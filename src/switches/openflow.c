@@ -41,8 +41,8 @@ enum {
     MAX_MESSAGES_PER_TURN = 256,
     MAX_UNANSWERED = 2,
     MAX_STRANGE = 100,
-    MAX_WAIT_S = 60,            /* For a host to claim the datapath. */
-    MAX_BACKLOG = 64 * 1024 * 1024,     /* Far above what we queue. */
+    MAX_WAIT_S = 60,                /* For a host to claim the datapath. */
+    MAX_BACKLOG = 64 * 1024 * 1024, /* Far above what we queue. */
     URGENT_MS = 2000,
     PACKETS_PER_SECOND = 1000,
     PACKET_BURST = 2000,
@@ -77,10 +77,10 @@ openflow_create(struct switches *switches, struct channel *channel,
     openflow->packet_tokens = PACKET_BURST;
     openflow->since = loop_wall(switches->loop);
     ovs_list_push_back(&switches->openflows, &openflow->node);
-    openflow->probe_timer = loop_timer_create(switches->loop, openflow_tick,
-                                              openflow);
-    openflow->work_timer = loop_timer_create(switches->loop, openflow_work,
-                                             openflow);
+    openflow->probe_timer =
+        loop_timer_create(switches->loop, openflow_tick, openflow);
+    openflow->work_timer =
+        loop_timer_create(switches->loop, openflow_work, openflow);
     loop_timer_set(openflow->probe_timer,
                    UINT64_C(1000) * switches->settings.probe_ms);
     if (channel) {
@@ -94,8 +94,8 @@ openflow_create(struct switches *switches, struct channel *channel,
 void
 openflow_close(struct openflow *openflow, const char *reason)
 {
-    VLOG_INFO_RL(&rl, "%s: OpenFlow session%s%s closed: %s",
-                 openflow->address, openflow->host ? " of " : "",
+    VLOG_INFO_RL(&rl, "%s: OpenFlow session%s%s closed: %s", openflow->address,
+                 openflow->host ? " of " : "",
                  openflow->host ? openflow->host->name : "", reason);
     if (openflow->host) {
         host_lose_openflow(openflow->host, reason);
@@ -131,8 +131,8 @@ openflow_doom(struct openflow *openflow, const char *format, ...)
 void
 openflow_bind(struct openflow *openflow, struct host *host)
 {
-    VLOG_INFO("%s: OpenFlow session is that of host %s",
-              openflow->address, host->name);
+    VLOG_INFO("%s: OpenFlow session is that of host %s", openflow->address,
+              host->name);
     openflow->state = OPENFLOW_BOUND;
     openflow->host = host;
     host->openflow = openflow;
@@ -142,8 +142,8 @@ openflow_bind(struct openflow *openflow, struct host *host)
 const char *
 openflow_version_name(const struct openflow *openflow)
 {
-    return (openflow->version
-            ? ofputil_version_to_string(openflow->version) : "");
+    return (openflow->version ? ofputil_version_to_string(openflow->version)
+                              : "");
 }
 
 /* Events of the channel and timers. */
@@ -211,8 +211,9 @@ openflow_work(void *openflow_)
 static void
 send_echo(struct openflow *openflow)
 {
-    openflow_send(openflow, ofputil_encode_echo_request(
-        openflow->version ? openflow->version : OFP13_VERSION));
+    openflow_send(openflow, ofputil_encode_echo_request(openflow->version
+                                                            ? openflow->version
+                                                            : OFP13_VERSION));
     openflow->n_unanswered++;
 }
 
@@ -225,10 +226,10 @@ openflow_tick(void *openflow_)
     if (openflow->state != OPENFLOW_BOUND && !openflow->is_urgent
         && !switches_expects(openflow->switches, openflow)
         && loop_wall(openflow->switches->loop)
-           > openflow->since + MAX_WAIT_S) {
+               > openflow->since + MAX_WAIT_S) {
         openflow_doom(openflow, openflow->state == OPENFLOW_WAITING
-                      ? "no switch database names this datapath"
-                      : "does not complete the handshake");
+                                    ? "no switch database names this datapath"
+                                    : "does not complete the handshake");
         return;
     }
     if (openflow->is_heard) {
@@ -308,7 +309,7 @@ openflow_send_packet(struct openflow *openflow, uint32_t in_port,
     ofp_port_t port;
 
     if (ofputil_port_from_ofp11(htonl(ofport), &port)) {
-        port = (OVS_FORCE ofp_port_t) (ofport & 0xffff);
+        port = (OVS_FORCE ofp_port_t)(ofport & 0xffff);
     }
     ofpact_put_OUTPUT(&ofpacts)->port = port;
 
@@ -321,11 +322,11 @@ openflow_send_packet(struct openflow *openflow, uint32_t in_port,
     };
     match_init_catchall(&po.flow_metadata);
     if (ofputil_port_from_ofp11(htonl(in_port), &port)) {
-        port = (OVS_FORCE ofp_port_t) (in_port & 0xffff);
+        port = (OVS_FORCE ofp_port_t)(in_port & 0xffff);
     }
     match_set_in_port(&po.flow_metadata, port ? port : OFPP_CONTROLLER);
-    openflow_send(openflow, ofputil_encode_packet_out(&po,
-                                                      openflow->protocol));
+    openflow_send(openflow,
+                  ofputil_encode_packet_out(&po, openflow->protocol));
     ofpbuf_uninit(&ofpacts);
     if (openflow->host) {
         openflow->host->counters.packet_outs++;
@@ -380,20 +381,21 @@ take_hello(struct openflow *openflow, const struct ofp_header *oh)
     if (openflow->state != OPENFLOW_HELLO) {
         return NULL;
     }
-    (void) ofputil_decode_hello(oh, &versions);     /* Always sets it. */
+    (void) ofputil_decode_hello(oh, &versions); /* Always sets it. */
     versions &= OUR_VERSIONS;
     if (!versions) {
         openflow_send(openflow, ofperr_encode_hello(
-            OFPERR_OFPHFC_INCOMPATIBLE, OFP13_VERSION,
-            "OpenFlow 1.3, 1.4 or 1.5 is required"));
-        return err_new(ERR_INVALID, NULL, "speaks no OpenFlow version of "
+                                    OFPERR_OFPHFC_INCOMPATIBLE, OFP13_VERSION,
+                                    "OpenFlow 1.3, 1.4 or 1.5 is required"));
+        return err_new(ERR_INVALID, NULL,
+                       "speaks no OpenFlow version of "
                        "1.3, 1.4 and 1.5; run: ovs-vsctl set bridge %s "
                        "protocols=OpenFlow13,OpenFlow14,OpenFlow15",
                        openflow->switches->settings.bridge);
     }
-    openflow->version = (versions & 1u << OFP15_VERSION ? OFP15_VERSION
+    openflow->version = (versions & 1u << OFP15_VERSION   ? OFP15_VERSION
                          : versions & 1u << OFP14_VERSION ? OFP14_VERSION
-                         : OFP13_VERSION);
+                                                          : OFP13_VERSION);
     openflow->protocol = ofputil_protocol_from_ofp_version(openflow->version);
     openflow->state = OPENFLOW_FEATURES;
     openflow_send(openflow, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST,
@@ -411,19 +413,20 @@ configure(struct openflow *openflow)
         .invalid_ttl_to_controller = -1,
         .miss_send_len = UINT16_MAX,
     };
-    struct ofputil_async_cfg async
-        = ofputil_async_cfg_default(openflow->version);
+    struct ofputil_async_cfg async =
+        ofputil_async_cfg_default(openflow->version);
 
-    openflow_send(openflow, ofputil_encode_set_config(&config,
-                                                      openflow->version));
+    openflow_send(openflow,
+                  ofputil_encode_set_config(&config, openflow->version));
     openflow_send(openflow, ofputil_encode_set_packet_in_format(
-        openflow->version, OFPUTIL_PACKET_IN_NXT2));
+                                openflow->version, OFPUTIL_PACKET_IN_NXT2));
     async.primary[OAM_PORT_STATUS] = 0;
     async.primary[OAM_FLOW_REMOVED] = 0;
     async.secondary[OAM_PORT_STATUS] = 0;
-    openflow_send(openflow, ofputil_encode_set_async_config(
-        &async, 1u << OAM_PORT_STATUS | 1u << OAM_FLOW_REMOVED,
-        openflow->version));
+    openflow_send(openflow,
+                  ofputil_encode_set_async_config(
+                      &async, 1u << OAM_PORT_STATUS | 1u << OAM_FLOW_REMOVED,
+                      openflow->version));
 }
 
 static struct err *
@@ -439,7 +442,8 @@ take_features(struct openflow *openflow, const struct ofp_header *oh)
         return err_new(ERR_INVALID, NULL, "bad features");
     }
     if (features.auxiliary_id) {
-        return err_new(ERR_INVALID, NULL, "auxiliary connections are not "
+        return err_new(ERR_INVALID, NULL,
+                       "auxiliary connections are not "
                        "used");
     }
     openflow->datapath_id = features.datapath_id;
@@ -455,8 +459,8 @@ admit_packet(struct openflow *openflow)
 {
     uint64_t now = loop_now(openflow->switches->loop);
 
-    openflow->packet_tokens += ((now - openflow->packet_time)
-                                * (PACKETS_PER_SECOND / 1e6));
+    openflow->packet_tokens +=
+        ((now - openflow->packet_time) * (PACKETS_PER_SECOND / 1e6));
     openflow->packet_time = now;
     if (openflow->packet_tokens > PACKET_BURST) {
         openflow->packet_tokens = PACKET_BURST;
@@ -498,9 +502,9 @@ take_packet_in(struct openflow *openflow, const struct ofp_header *oh)
         memcpy(&userdata, pin.userdata, sizeof userdata);
         reason = ntohl(userdata);
     }
-    host_packet(host, (OVS_FORCE uint32_t)
-                pin.flow_metadata.flow.in_port.ofp_port, reason, pin.packet,
-                pin.packet_len);
+    host_packet(host,
+                (OVS_FORCE uint32_t) pin.flow_metadata.flow.in_port.ofp_port,
+                reason, pin.packet, pin.packet_len);
 }
 
 static struct err *

@@ -10,11 +10,11 @@
 
 /* Each with its exits. */
 #define OPENFLOW_STATES                                                       \
-    OPENFLOW_STATE(HELLO)       /* Versions not agreed: FEATURES. */          \
-    OPENFLOW_STATE(FEATURES)    /* Datapath not known: WAITING. */            \
-    OPENFLOW_STATE(WAITING)     /* No host has this datapath, or the host has \
-                                 * another session: BOUND. */                 \
-    OPENFLOW_STATE(BOUND)       /* No exit. */
+    OPENFLOW_STATE(HELLO)    /* Versions not agreed: FEATURES. */             \
+    OPENFLOW_STATE(FEATURES) /* Datapath not known: WAITING. */               \
+    OPENFLOW_STATE(WAITING)  /* No host has this datapath, or the host has \
+                                 * another session: BOUND. */  \
+    OPENFLOW_STATE(BOUND)    /* No exit. */
 enum openflow_state {
 #define OPENFLOW_STATE(ID) OPENFLOW_##ID,
     OPENFLOW_STATES
@@ -24,29 +24,29 @@ enum openflow_state {
 struct reconcile;
 
 struct openflow {
-    struct ovs_list node;       /* In 'openflows' of 'switches'. */
+    struct ovs_list node; /* In 'openflows' of 'switches'. */
     struct switches *switches;
-    struct channel *channel;    /* Null in a test that feeds bytes. */
-    struct host *host;          /* OPENFLOW_BOUND. */
+    struct channel *channel; /* Null in a test that feeds bytes. */
+    struct host *host;       /* OPENFLOW_BOUND. */
     char *address;
     enum openflow_state state;
-    uint8_t version;            /* OFP13_VERSION...OFP15_VERSION, or 0. */
+    uint8_t version; /* OFP13_VERSION...OFP15_VERSION, or 0. */
     enum ofputil_protocol protocol;
     uint64_t datapath_id;
     uint32_t next_xid;
-    struct reconcile *reconcile;        /* OPENFLOW_BOUND. */
+    struct reconcile *reconcile; /* OPENFLOW_BOUND. */
 
     struct timer *probe_timer;
-    struct timer *work_timer;   /* Continues input, or carries out 'doom'. */
+    struct timer *work_timer; /* Continues input, or carries out 'doom'. */
     bool is_heard;
     unsigned int n_unanswered;
     bool is_urgent;
-    unsigned int n_strange;     /* Messages that could not be decoded. */
+    unsigned int n_strange; /* Messages that could not be decoded. */
     char *doom;
     double since;
 
     /* Packets from the switch: a token bucket. */
-    uint64_t packet_time;       /* Microseconds. */
+    uint64_t packet_time; /* Microseconds. */
     double packet_tokens;
 };
 
@@ -70,8 +70,8 @@ uint32_t openflow_send(struct openflow *, struct ofpbuf *);
 void openflow_send_xid(struct openflow *, struct ofpbuf *, uint32_t xid);
 uint32_t openflow_xid(struct openflow *);
 size_t openflow_backlog(const struct openflow *);
-void openflow_send_packet(struct openflow *, uint32_t in_port,
-                          uint32_t ofport, const void *frame, size_t size);
+void openflow_send_packet(struct openflow *, uint32_t in_port, uint32_t ofport,
+                          const void *frame, size_t size);
 const char *openflow_version_name(const struct openflow *);
 
 #endif /* switches/openflow.h */

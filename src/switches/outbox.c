@@ -36,25 +36,25 @@ VLOG_DEFINE_THIS_MODULE(outbox);
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 60);
 
 enum {
-    MAX_BATCH = 1000,           /* Old switches need bounded bundles. */
-    MAX_SENT = 50 * 1000,       /* Changes not acknowledged. */
+    MAX_BATCH = 1000,     /* Old switches need bounded bundles. */
+    MAX_SENT = 50 * 1000, /* Changes not acknowledged. */
     MAX_PER_TURN = 4000,
     BUNDLE_FLAGS = OFPBF_ATOMIC | OFPBF_ORDERED,
 };
 
 struct batch {
-    struct ovs_list node;       /* In 'batches' of its outbox. */
+    struct ovs_list node; /* In 'batches' of its outbox. */
     struct change *changes;
     size_t n_changes;
-    uint32_t first_xid;         /* Of message 0 of 'n_messages'. */
-    uint32_t *message_changes;  /* Index of the change of each message. */
-    enum ofperr *errors;        /* Of each message; null: none. */
+    uint32_t first_xid;        /* Of message 0 of 'n_messages'. */
+    uint32_t *message_changes; /* Index of the change of each message. */
+    enum ofperr *errors;       /* Of each message; null: none. */
     size_t n_messages, allocated;
-    uint32_t bundle_id;         /* 0: no bundle. */
+    uint32_t bundle_id; /* 0: no bundle. */
     uint32_t open_xid, close_xid, commit_xid;
     uint32_t barrier_xid;
     bool is_failed;
-    uint64_t sequence;          /* Claimed when it is acknowledged, or 0. */
+    uint64_t sequence; /* Claimed when it is acknowledged, or 0. */
 };
 
 static void outbox_continue(void *);
@@ -88,8 +88,8 @@ outbox_init(struct outbox *outbox, struct openflow *openflow,
         .next_bundle = 1,
     };
     ovs_list_init(&outbox->batches);
-    outbox->timer = loop_timer_create(openflow->switches->loop,
-                                      outbox_continue, outbox);
+    outbox->timer =
+        loop_timer_create(openflow->switches->loop, outbox_continue, outbox);
 }
 
 void
@@ -140,7 +140,9 @@ outbox_add_group(struct outbox *outbox, enum change_kind kind, uint32_t group,
                  uint32_t bucket)
 {
     *push_change(outbox) = (struct change){
-        .kind = kind, .group = group, .bucket = bucket,
+        .kind = kind,
+        .group = group,
+        .bucket = bucket,
     };
 }
 
@@ -186,15 +188,15 @@ encode_rule(const struct outbox *outbox, struct change *change,
     if (!message) {
         message = item_rule_encode(change->item,
                                    (change->kind == CHANGE_RULE_ADD
-                                    ? OFPFC_ADD : OFPFC_DELETE_STRICT),
+                                        ? OFPFC_ADD
+                                        : OFPFC_DELETE_STRICT),
                                    outbox->openflow->protocol);
     }
     if (message) {
         ovs_list_push_back(messages, &message->list_node);
     } else {
         AUTO_TEXT *text = item_to_text(change->item);
-        host_note_error(outbox->openflow->host, text,
-                        "cannot be said in %s",
+        host_note_error(outbox->openflow->host, text, "cannot be said in %s",
                         openflow_version_name(outbox->openflow));
     }
 }
@@ -205,10 +207,11 @@ note_size(const struct outbox *outbox, const struct group_state *state)
     size_t n = group_n_usable(state);
 
     if (n < state->n_buckets) {
-        AUTO_TEXT *name = mem_textf("group 0x%08"PRIx32, state->id);
+        AUTO_TEXT *name = mem_textf("group 0x%08" PRIx32, state->id);
         host_note_error(outbox->openflow->host, name,
                         "only %zu of %zu buckets fit a message; frames to "
-                        "the others are not sent", n, state->n_buckets);
+                        "the others are not sent",
+                        n, state->n_buckets);
     }
 }
 
@@ -221,9 +224,10 @@ encode_group(const struct outbox *outbox, const struct change *change,
     /* It may be gone again; then its removal follows. */
     if (state) {
         state->is_queued = false;
-        group_encode_whole(state, (change->kind == CHANGE_GROUP_ADD
-                                   ? OFPGC11_ADD : OFPGC11_MODIFY),
-                           outbox->openflow->version, messages);
+        group_encode_whole(
+            state,
+            (change->kind == CHANGE_GROUP_ADD ? OFPGC11_ADD : OFPGC11_MODIFY),
+            outbox->openflow->version, messages);
         note_size(outbox, state);
     }
 }
@@ -260,8 +264,8 @@ encode_change(const struct outbox *outbox, struct change *change,
         break;
 
     case CHANGE_GROUP_DELETE:
-        message = group_encode_delete(change->group,
-                                      outbox->openflow->version);
+        message =
+            group_encode_delete(change->group, outbox->openflow->version);
         break;
 
     case N_CHANGE_KINDS:
@@ -279,11 +283,13 @@ send_bundle_control(struct openflow *openflow, uint32_t bundle_id,
                     uint16_t type)
 {
     struct ofputil_bundle_ctrl_msg control = {
-        .bundle_id = bundle_id, .type = type, .flags = BUNDLE_FLAGS,
+        .bundle_id = bundle_id,
+        .type = type,
+        .flags = BUNDLE_FLAGS,
     };
 
     return openflow_send(openflow, ofputil_encode_bundle_ctrl_request(
-        openflow->version, &control));
+                                       openflow->version, &control));
 }
 
 static void
@@ -323,8 +329,8 @@ send_message(struct outbox *outbox, struct batch *batch, size_t index,
             .flags = BUNDLE_FLAGS,
             .msg = header,
         };
-        struct ofpbuf *wrapped = ofputil_encode_bundle_add(openflow->version,
-                                                           &add);
+        struct ofpbuf *wrapped =
+            ofputil_encode_bundle_add(openflow->version, &add);
         ofpbuf_delete(message);
         message = wrapped;
     }
@@ -357,10 +363,9 @@ send_batch(struct outbox *outbox)
     struct batch *batch = take_batch(outbox);
 
     if (openflow->next_xid > UINT32_MAX / 2) {
-        openflow->next_xid = 1;         /* Contiguous within a batch. */
+        openflow->next_xid = 1; /* Contiguous within a batch. */
     }
-    if (batch->n_changes > 1 && !outbox->is_plain
-        && !outbox->has_no_bundles) {
+    if (batch->n_changes > 1 && !outbox->is_plain && !outbox->has_no_bundles) {
         batch->bundle_id = outbox->next_bundle++;
         batch->open_xid = send_bundle_control(openflow, batch->bundle_id,
                                               OFPBCT_OPEN_REQUEST);
@@ -381,9 +386,8 @@ send_batch(struct outbox *outbox)
         batch->commit_xid = send_bundle_control(openflow, batch->bundle_id,
                                                 OFPBCT_COMMIT_REQUEST);
     }
-    batch->barrier_xid = openflow_send(openflow,
-                                       ofputil_encode_barrier_request(
-                                           openflow->version));
+    batch->barrier_xid = openflow_send(
+        openflow, ofputil_encode_barrier_request(openflow->version));
     counters->barriers++;
     if (!outbox_n_queued(outbox)) {
         batch->sequence = openflow->switches->sequence;
@@ -422,9 +426,9 @@ change_to_text(const struct change *change)
         return item_to_text(change->item);
     }
     return (change->kind == CHANGE_RULE_DELETE
-            ? mem_text("removal of a stale flow")
-            : mem_textf("group 0x%08"PRIx32" bucket %"PRIu32, change->group,
-                        change->bucket));
+                ? mem_text("removal of a stale flow")
+                : mem_textf("group 0x%08" PRIx32 " bucket %" PRIu32,
+                            change->group, change->bucket));
 }
 
 static void
@@ -437,7 +441,7 @@ note_refusal(struct outbox *outbox, const struct change *change,
 
     VLOG_WARN_RL(&rl, "switch %s: refused %s: %s", host->name, text, name);
     if (change->item) {
-        host_note_error(host, text, "%s (cookie 0x%016"PRIx64")", name,
+        host_note_error(host, text, "%s (cookie 0x%016" PRIx64 ")", name,
                         change->item->cookie);
     } else {
         host_note_error(host, text, "%s", name);
@@ -457,8 +461,7 @@ note_message_error(struct outbox *outbox, struct batch *batch, size_t index,
     }
     /* Whether it stops the bundle is seen when it is over. */
     if (!batch->errors) {
-        batch->errors = mem_zalloc(batch->n_messages
-                                   * sizeof *batch->errors);
+        batch->errors = mem_zalloc(batch->n_messages * sizeof *batch->errors);
     }
     batch->errors[index] = error ? error : OFPERR_OFPBRC_BAD_TYPE;
 }
@@ -469,9 +472,9 @@ outbox_take_error(struct outbox *outbox, uint32_t xid, enum ofperr error)
     struct batch *batch;
 
     LIST_FOR_EACH (batch, node, &outbox->batches) {
-        if (batch->bundle_id && (xid == batch->open_xid
-                                 || xid == batch->close_xid
-                                 || xid == batch->commit_xid)) {
+        if (batch->bundle_id
+            && (xid == batch->open_xid || xid == batch->close_xid
+                || xid == batch->commit_xid)) {
             batch->is_failed = true;
             if (xid == batch->open_xid) {
                 outbox->has_no_bundles = true;
@@ -495,9 +498,10 @@ finish_batch(struct outbox *outbox, struct batch *batch, uint64_t *sequencep)
     ovs_list_remove(&batch->node);
     outbox->n_sent -= batch->n_changes;
     if (batch->is_failed) {
-        VLOG_WARN_RL(&rl, "switch %s: refused a bundle of %zu changes; "
-                     "trying them one by one", outbox->openflow->host->name,
-                     batch->n_changes);
+        VLOG_WARN_RL(&rl,
+                     "switch %s: refused a bundle of %zu changes; "
+                     "trying them one by one",
+                     outbox->openflow->host->name, batch->n_changes);
         outbox->is_failed = true;
     } else {
         for (size_t i = 0; batch->errors && i < batch->n_messages; i++) {

@@ -10,13 +10,13 @@
 
 /* In the order in which they must reach the switch. */
 enum change_kind {
-    CHANGE_GROUP_ADD,           /* With all its buckets. */
-    CHANGE_GROUP_SET,           /* Likewise; it is there. */
-    CHANGE_BUCKET_SET,          /* Replace one that is there; 1.5. */
-    CHANGE_BUCKET_ADD,          /* OpenFlow 1.5 only. */
+    CHANGE_GROUP_ADD,  /* With all its buckets. */
+    CHANGE_GROUP_SET,  /* Likewise; it is there. */
+    CHANGE_BUCKET_SET, /* Replace one that is there; 1.5. */
+    CHANGE_BUCKET_ADD, /* OpenFlow 1.5 only. */
     CHANGE_RULE_ADD,
-    CHANGE_RULE_DELETE,         /* By 'item', or by 'message'. */
-    CHANGE_BUCKET_DELETE,       /* OpenFlow 1.5 only. */
+    CHANGE_RULE_DELETE,   /* By 'item', or by 'message'. */
+    CHANGE_BUCKET_DELETE, /* OpenFlow 1.5 only. */
     CHANGE_GROUP_DELETE,
     N_CHANGE_KINDS
 };
@@ -24,27 +24,27 @@ enum change_kind {
 struct change {
     enum change_kind kind;
     uint32_t group, bucket;
-    struct item *item;          /* A reference, or null. */
-    struct ofpbuf *message;     /* Owned, or null. */
+    struct item *item;      /* A reference, or null. */
+    struct ofpbuf *message; /* Owned, or null. */
 };
 
 struct batch;
 
 struct outbox {
     struct openflow *openflow;
-    struct groups *groups;      /* What whole groups are encoded from. */
+    struct groups *groups; /* What whole groups are encoded from. */
 
-    struct change *queue;       /* A ring would save nothing: drained whole. */
+    struct change *queue; /* A ring would save nothing: drained whole. */
     size_t n_queued, allocated, n_taken;
-    struct ovs_list batches;    /* Sent, not acknowledged; oldest first. */
-    size_t n_sent;              /* Changes in 'batches'. */
+    struct ovs_list batches; /* Sent, not acknowledged; oldest first. */
+    size_t n_sent;           /* Changes in 'batches'. */
 
-    bool is_plain;              /* No bundles now: first fill, or distrust. */
-    bool has_no_bundles;        /* The switch does not know them. */
-    bool is_failed;             /* A bundle failed: resync. */
-    size_t n_refused;           /* Changes the switch refused, since reset. */
+    bool is_plain;       /* No bundles now: first fill, or distrust. */
+    bool has_no_bundles; /* The switch does not know them. */
+    bool is_failed;      /* A bundle failed: resync. */
+    size_t n_refused;    /* Changes the switch refused, since reset. */
     uint32_t next_bundle;
-    struct timer *timer;        /* Continues to send in a later turn. */
+    struct timer *timer; /* Continues to send in a later turn. */
 };
 
 void outbox_init(struct outbox *, struct openflow *, struct groups *);
@@ -60,7 +60,7 @@ void outbox_add_group(struct outbox *, enum change_kind, uint32_t group,
                       uint32_t bucket);
 /* Sends what may be sent now. */
 void outbox_run(struct outbox *);
-bool outbox_is_empty(const struct outbox *);    /* All is acknowledged. */
+bool outbox_is_empty(const struct outbox *); /* All is acknowledged. */
 size_t outbox_n_queued(const struct outbox *);
 size_t outbox_n_pending(const struct outbox *);
 /* Changes are being added that belong to 'sequence' as well: nothing sent so

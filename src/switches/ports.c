@@ -24,8 +24,8 @@
 #include "switches/layout.h"
 
 struct ports_report {
-    char *facts;                /* JSON text; see facts_to_json(). */
-    struct switch_plug *plugs;  /* Sorted by endpoint; names are owned. */
+    char *facts;               /* JSON text; see facts_to_json(). */
+    struct switch_plug *plugs; /* Sorted by endpoint; names are owned. */
     size_t n_plugs;
 };
 
@@ -117,7 +117,8 @@ survey_interface_types(struct survey *s)
     size_t n = row_n(s->root, C_SWITCH_IFACE_TYPES);
 
     s->interface_types = mem_alloc((n + 1) * sizeof *s->interface_types);
-    ROW_FOR_EACH (type, s->root, C_SWITCH_IFACE_TYPES) {
+    ROW_FOR_EACH(type, s->root, C_SWITCH_IFACE_TYPES)
+    {
         s->interface_types[s->facts.n_interface_types++] = type;
     }
     s->facts.interface_types = s->interface_types;
@@ -137,16 +138,16 @@ survey_tunnels(struct survey *s)
     if (!layout_local_ip(s->replica, &s->facts.tunnel_address)) {
         return;
     }
-    const char *local_ip = row_key(s->root, C_SWITCH_OTHER_CONFIG,
-                                   "local_ip");
+    const char *local_ip = row_key(s->root, C_SWITCH_OTHER_CONFIG, "local_ip");
     for (enum carrier c = 0; c < N_CARRIERS; c++) {
-        const struct row *tunnel = (carrier_is_tunnel(c)
-                                    ? layout_tunnel(s->replica, s->bridge, c,
-                                                    local_ip)
-                                    : NULL);
+        const struct row *tunnel =
+            (carrier_is_tunnel(c)
+                 ? layout_tunnel(s->replica, s->bridge, c, local_ip)
+                 : NULL);
         if (tunnel && ofport_of(tunnel)) {
             s->tunnels[s->facts.n_tunnels++] = (struct switch_tunnel){
-                .carrier = c, .ofport = ofport_of(tunnel),
+                .carrier = c,
+                .ofport = ofport_of(tunnel),
             };
         }
     }
@@ -156,18 +157,18 @@ survey_tunnels(struct survey *s)
 static void
 survey_physnets(struct survey *s)
 {
-    s->layouts = layout_physnets(s->replica, s->bridge,
-                                 &s->facts.n_physnets);
-    s->physnets = mem_zalloc((s->facts.n_physnets + 1)
-                             * sizeof *s->physnets);
+    s->layouts = layout_physnets(s->replica, s->bridge, &s->facts.n_physnets);
+    s->physnets = mem_zalloc((s->facts.n_physnets + 1) * sizeof *s->physnets);
     for (size_t i = 0; i < s->facts.n_physnets; i++) {
         const struct physnet_layout *layout = &s->layouts[i];
 
         s->physnets[i] = (struct switch_physnet){
             .name = layout->name,
             .target = layout->target,
-            .ofport = (layout->problem || !layout->interface ? 0
-                       : ofport_of(layout->interface)),
+            .ofport =
+                (layout->problem || !layout->interface ? 0
+                                                       : ofport_of(
+                                                           layout->interface)),
             .problem = layout->problem,
         };
     }
@@ -194,7 +195,8 @@ survey_configs(struct survey *s)
     size_t n = row_n(s->root, C_SWITCH_EXTERNAL_IDS);
 
     s->configs = mem_zalloc((n + 1) * sizeof *s->configs);
-    ROW_FOR_EACH_PAIR (key, s->root, C_SWITCH_EXTERNAL_IDS) {
+    ROW_FOR_EACH_PAIR(key, s->root, C_SWITCH_EXTERNAL_IDS)
+    {
         if (text_starts_with(key, prefix) && key[strlen(prefix)]) {
             s->configs[s->facts.n_configs++] = (struct switch_config){
                 .type = config_type(key, prefix),
@@ -211,8 +213,9 @@ compare_plugs(const void *a_, const void *b_)
     const struct switch_plug *a = a_, *b = b_;
     int endpoints = uid_compare(&a->endpoint, &b->endpoint);
 
-    return (endpoints ? endpoints
-            : a->ofport < b->ofport ? -1 : a->ofport > b->ofport);
+    return (endpoints               ? endpoints
+            : a->ofport < b->ofport ? -1
+                                    : a->ofport > b->ofport);
 }
 
 /* Describes an interface as a plug, without its name; false: it is none. */
@@ -234,8 +237,9 @@ static void
 drop_repeated_plugs(struct survey *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (s->n_plugs && uid_equals(&s->plugs[s->n_plugs - 1].endpoint,
-                                     &s->plugs[i].endpoint)) {
+        if (s->n_plugs
+            && uid_equals(&s->plugs[s->n_plugs - 1].endpoint,
+                          &s->plugs[i].endpoint)) {
             free((char *) (uintptr_t) s->plugs[i].name);
         } else {
             s->plugs[s->n_plugs++] = s->plugs[i];
@@ -248,7 +252,8 @@ survey_plugs(struct survey *s)
 {
     size_t n = 0, allocated = 0;
 
-    BRIDGE_FOR_EACH_INTERFACE (port, interface, s->replica, s->bridge) {
+    BRIDGE_FOR_EACH_INTERFACE(port, interface, s->replica, s->bridge)
+    {
         struct switch_plug plug;
 
         if (plug_from_interface(interface, &plug)) {
@@ -353,15 +358,15 @@ facts_to_json(const struct switch_facts *facts)
         json_object_put_string(configs, facts->configs[i].type,
                                facts->configs[i].config);
     }
-    json_object_put(json, "aliases", texts_to_json(facts->aliases,
-                                                   facts->n_aliases));
+    json_object_put(json, "aliases",
+                    texts_to_json(facts->aliases, facts->n_aliases));
     json_object_put_string(json, "tunnel_address", address);
     json_object_put_string(json, "version", facts->ovs_version);
     json_object_put_string(json, "datapath_type", facts->datapath_type);
     json_object_put_string(json, "ovs_uuid", facts->ovs_uuid);
-    json_object_put(json, "interface_types",
-                    texts_to_json(facts->interface_types,
-                                  facts->n_interface_types));
+    json_object_put(
+        json, "interface_types",
+        texts_to_json(facts->interface_types, facts->n_interface_types));
     json_object_put(json, "tunnels", tunnels);
     json_object_put(json, "physnets", physnets);
     json_object_put(json, "configs", configs);
@@ -386,9 +391,11 @@ tell_plugs(struct host *host, const struct ports_report *old,
     size_t i = 0, j = 0;
 
     while (i < old->n_plugs || j < new->n_plugs) {
-        int order = (i >= old->n_plugs ? 1 : j >= new->n_plugs ? -1
-                     : uid_compare(&old->plugs[i].endpoint,
-                                   &new->plugs[j].endpoint));
+        int order =
+            (i >= old->n_plugs   ? 1
+             : j >= new->n_plugs ? -1
+                                 : uid_compare(&old->plugs[i].endpoint,
+                                               &new->plugs[j].endpoint));
         if (order < 0) {
             switches->events->unplugged(&host->id, &old->plugs[i++].endpoint,
                                         switches->aux);
@@ -425,8 +432,8 @@ ports_tell(struct host *host, bool is_whole)
     struct ports_report *old = host->report;
     host->report = report;
     if (is_whole || !old || strcmp(old->facts, report->facts) != 0) {
-        host->switches->events->facts(&s.facts, report->plugs,
-                                      report->n_plugs, host->switches->aux);
+        host->switches->events->facts(&s.facts, report->plugs, report->n_plugs,
+                                      host->switches->aux);
     } else {
         tell_plugs(host, old, report);
     }
@@ -449,15 +456,17 @@ note_interface(const struct row *interface, struct json *lacks)
         return;
     }
     if (error[0] || row_int(interface, C_INTERFACE_OFPORT, 0) < 0) {
-        json_array_add(lacks, json_string_create_nocopy(mem_textf(
-            "interface %s of port %s is not usable: %s", name, id,
-            error[0] ? error : "Open vSwitch could not open it")));
+        json_array_add(
+            lacks, json_string_create_nocopy(mem_textf(
+                       "interface %s of port %s is not usable: %s", name, id,
+                       error[0] ? error : "Open vSwitch could not open it")));
     } else if (!uid_from_text(id, &endpoint)) {
         AUTO_DS ds = DS_EMPTY_INITIALIZER;
         text_put_printable(&ds, id, strlen(id));
-        json_array_add(lacks, json_string_create_nocopy(mem_textf(
-            "interface %s: iface-id \"%s\" is not a UUID", name,
-            ds_cstr(&ds))));
+        json_array_add(
+            lacks, json_string_create_nocopy(
+                       mem_textf("interface %s: iface-id \"%s\" is not a UUID",
+                                 name, ds_cstr(&ds))));
     }
 }
 
@@ -467,14 +476,17 @@ note_repeated(const struct replica *replica, const struct row *bridge,
 {
     struct shash seen = SHASH_INITIALIZER(&seen);
 
-    BRIDGE_FOR_EACH_INTERFACE (port, interface, replica, bridge) {
-        const char *id = row_key(interface, C_INTERFACE_EXTERNAL_IDS,
-                                 "iface-id");
-        if (id && ofport_of(interface)
-            && !shash_add_once(&seen, id, NULL)) {
-            json_array_add(lacks, json_string_create_nocopy(mem_textf(
-                "several interfaces claim port %s; the one with the lowest "
-                "OpenFlow port is used", id)));
+    BRIDGE_FOR_EACH_INTERFACE(port, interface, replica, bridge)
+    {
+        const char *id =
+            row_key(interface, C_INTERFACE_EXTERNAL_IDS, "iface-id");
+        if (id && ofport_of(interface) && !shash_add_once(&seen, id, NULL)) {
+            json_array_add(
+                lacks,
+                json_string_create_nocopy(mem_textf(
+                    "several interfaces claim port %s; the one with the "
+                    "lowest OpenFlow port is used",
+                    id)));
         }
     }
     shash_destroy(&seen);
@@ -488,7 +500,8 @@ ports_lacks(const struct host *host, struct json *lacks)
         replica, C_BRIDGE_NAME, host->switches->settings.bridge);
 
     if (bridge) {
-        BRIDGE_FOR_EACH_INTERFACE (port, interface, replica, bridge) {
+        BRIDGE_FOR_EACH_INTERFACE(port, interface, replica, bridge)
+        {
             note_interface(interface, lacks);
         }
         note_repeated(replica, bridge, lacks);

@@ -32,12 +32,12 @@ struct plan {
     const struct database *database;
     const struct replica *replica;
     const struct switches_settings *settings;
-    const struct row *root;     /* Of table Open_vSwitch. */
-    const struct row *bridge;   /* Or null. */
+    const struct row *root;   /* Of table Open_vSwitch. */
+    const struct row *bridge; /* Or null. */
     struct json *operations;
     struct json *lacks;
     struct ds comment;
-    unsigned int n_names;       /* Of new rows. */
+    unsigned int n_names; /* Of new rows. */
 };
 
 static void plan_bridge(struct plan *);
@@ -60,11 +60,12 @@ provision_operations(const struct database *database, struct json *lacks)
         .comment = DS_EMPTY_INITIALIZER,
     };
 
-    plan.bridge = replica_find_name(replica, C_BRIDGE_NAME,
-                                    plan.settings->bridge);
+    plan.bridge =
+        replica_find_name(replica, C_BRIDGE_NAME, plan.settings->bridge);
     if (!plan.root) {
-        json_array_add(lacks, json_string_create(
-            "no row in table Open_vSwitch; run: ovs-vsctl init"));
+        json_array_add(
+            lacks, json_string_create(
+                       "no row in table Open_vSwitch; run: ovs-vsctl init"));
     } else if (plan.bridge) {
         plan_bridge(&plan);
         plan_tunnels(&plan);
@@ -133,8 +134,7 @@ static struct json *
 where_json(const struct uuid *id)
 {
     return json_array_create_1(json_array_create_3(
-        json_string_create("_uuid"), json_string_create("=="),
-        uuid_json(id)));
+        json_string_create("_uuid"), json_string_create("=="), uuid_json(id)));
 }
 
 /* Operations of RFC 7047, section 5.2, appended to the plan. */
@@ -198,20 +198,22 @@ add_wait(struct plan *plan, const struct row *row, enum db_column column)
     struct json *set = json_array_create_empty();
     struct json *content = json_object_create();
 
-    ROW_FOR_EACH (atom, row, column) {
+    ROW_FOR_EACH(atom, row, column)
+    {
         json_array_add(set, pair_json("uuid", json_string_create(atom)));
     }
     json_object_put(content, db_column_name(column), pair_json("set", set));
     json_object_put(operation, "where", where_json(&row->id));
-    json_object_put(operation, "columns", json_array_create_1(
-        json_string_create(db_column_name(column))));
+    json_object_put(
+        operation, "columns",
+        json_array_create_1(json_string_create(db_column_name(column))));
     json_object_put_string(operation, "until", "==");
     json_object_put(operation, "rows", json_array_create_1(content));
     json_object_put(operation, "timeout", json_integer_create(0));
 }
 
 static void OVS_PRINTF_FORMAT(2, 3)
-add_lack(struct plan *plan, const char *format, ...)
+    add_lack(struct plan *plan, const char *format, ...)
 {
     va_list args;
 
@@ -239,7 +241,9 @@ protocols_json(const struct plan *plan)
     } protocols[] = {
         /* Not for us: ovs-ofctl and old tools speak 1.0 unless told. */
         { "OpenFlow10", 0 },
-        { "OpenFlow13", 3 }, { "OpenFlow14", 4 }, { "OpenFlow15", 5 },
+        { "OpenFlow13", 3 },
+        { "OpenFlow14", 4 },
+        { "OpenFlow15", 5 },
     };
     struct json *set = json_array_create_empty();
 
@@ -263,8 +267,8 @@ static void
 plan_bridge(struct plan *plan)
 {
     const struct row *bridge = plan->bridge;
-    const char *in_band = row_key(bridge, C_BRIDGE_OTHER_CONFIG,
-                                  "disable-in-band");
+    const char *in_band =
+        row_key(bridge, C_BRIDGE_OTHER_CONFIG, "disable-in-band");
 
     if (strcmp(row_text(bridge, C_BRIDGE_FAIL_MODE), "secure") != 0) {
         add_update(plan, bridge, C_BRIDGE_FAIL_MODE,
@@ -278,11 +282,11 @@ plan_bridge(struct plan *plan)
     }
     if (!in_band || strcmp(in_band, "true") != 0) {
         add_mutate(plan, bridge, C_BRIDGE_OTHER_CONFIG, "delete",
-                   pair_json("set", json_array_create_1(
-                       json_string_create("disable-in-band"))));
-        add_mutate(plan, bridge, C_BRIDGE_OTHER_CONFIG, "insert",
-                   map_json((const char *const[]){ "disable-in-band",
-                                                   "true" }, 1));
+                   pair_json("set", json_array_create_1(json_string_create(
+                                        "disable-in-band"))));
+        add_mutate(
+            plan, bridge, C_BRIDGE_OTHER_CONFIG, "insert",
+            map_json((const char *const[]){ "disable-in-band", "true" }, 1));
         say(plan, "in-band");
     }
     plan_controllers(plan, NULL);
@@ -298,13 +302,15 @@ host_asks_for_netdev(const struct plan *plan)
     if (plan->settings->prefer_netdev) {
         return true;
     }
-    REPLICA_FOR_EACH (bridge, plan->replica, DB_BRIDGE) {
+    REPLICA_FOR_EACH(bridge, plan->replica, DB_BRIDGE)
+    {
         if (!strcmp(row_text(bridge, C_BRIDGE_DATAPATH_TYPE), "netdev")) {
             return true;
         }
     }
 
-    ROW_FOR_EACH_PAIR (key, plan->root, C_SWITCH_EXTERNAL_IDS) {
+    ROW_FOR_EACH_PAIR(key, plan->root, C_SWITCH_EXTERNAL_IDS)
+    {
         if (!text_starts_with(key, "odl_os_hostconfig_config_odl_")) {
             continue;
         }
@@ -370,9 +376,10 @@ plan_new_bridge(struct plan *plan)
     json_object_put_string(bridge, "fail_mode", "secure");
     json_object_put(bridge, "protocols", protocols_json(plan));
     json_object_put(bridge, "external_ids", mark_json(MARK_BRIDGE));
-    json_object_put(bridge, "other_config", map_json(
-        (const char *const[]){ "disable-in-band", "true", "hwaddr", mac },
-        2));
+    json_object_put(bridge, "other_config",
+                    map_json((const char *const[]){ "disable-in-band", "true",
+                                                    "hwaddr", mac },
+                             2));
     if (row_has(plan->root, C_SWITCH_DATAPATH_TYPES, "netdev")
         && host_asks_for_netdev(plan)) {
         json_object_put_string(bridge, "datapath_type", "netdev");
@@ -407,12 +414,14 @@ wanted_targets(const struct plan *plan, struct shash *targets)
         return;
     }
 
-    ROW_FOR_EACH (id, plan->root, C_SWITCH_MANAGER_OPTIONS) {
-        const struct row *manager = replica_find(plan->replica, DB_MANAGER,
-                                                 id);
-        char *target = manager ? switches_controller_target(
-            switches, row_text(manager, C_MANAGER_TARGET), NULL, false)
-            : NULL;
+    ROW_FOR_EACH(id, plan->root, C_SWITCH_MANAGER_OPTIONS)
+    {
+        const struct row *manager =
+            replica_find(plan->replica, DB_MANAGER, id);
+        char *target =
+            manager ? switches_controller_target(
+                switches, row_text(manager, C_MANAGER_TARGET), NULL, false)
+                    : NULL;
         if (target) {
             shash_add_once(targets, target, NULL);
         }
@@ -433,9 +442,9 @@ compare_controllers(const struct plan *plan, struct shash *wanted)
 {
     struct json *stale = json_array_create_empty();
 
-    ROW_FOR_EACH (id, plan->bridge, C_BRIDGE_CONTROLLER) {
-        const struct row *row = replica_find(plan->replica, DB_CONTROLLER,
-                                             id);
+    ROW_FOR_EACH(id, plan->bridge, C_BRIDGE_CONTROLLER)
+    {
+        const struct row *row = replica_find(plan->replica, DB_CONTROLLER, id);
         if (!row) {
             continue;
         }
@@ -496,8 +505,8 @@ plan_controllers(struct plan *plan, struct json *into)
 static struct json *
 tunnel_options(const char *local_ip)
 {
-    return map_json((const char *const[]){ "key", "flow", "local_ip",
-                                           local_ip, "remote_ip", "flow" },
+    return map_json((const char *const[]){ "key", "flow", "local_ip", local_ip,
+                                           "remote_ip", "flow" },
                     3);
 }
 
@@ -505,8 +514,8 @@ static void
 plan_tunnel(struct plan *plan, enum carrier carrier, const char *local_ip)
 {
     const struct row *bridge = plan->bridge;
-    const struct row *tunnel = layout_tunnel(plan->replica, bridge, carrier,
-                                             local_ip);
+    const struct row *tunnel =
+        layout_tunnel(plan->replica, bridge, carrier, local_ip);
     const char *type = carrier_interface_type(carrier);
     const struct row *port = NULL;
     char name[INTERFACE_NAME_SIZE];
@@ -518,15 +527,14 @@ plan_tunnel(struct plan *plan, enum carrier carrier, const char *local_ip)
     }
 
     layout_tunnel_name(carrier, name);
-    const struct row *ours = layout_interface(plan->replica, bridge, name,
-                                              &port);
+    const struct row *ours =
+        layout_interface(plan->replica, bridge, name, &port);
     if (ours && layout_is_marked(port, MARK_TUNNEL)) {
-        const char *options[] = { "key", "flow", "local_ip", local_ip,
-                                  "remote_ip", "flow" };
+        const char *options[] = { "key",    "flow",      "local_ip",
+                                  local_ip, "remote_ip", "flow" };
         bool is_equal = row_n(ours, C_INTERFACE_OPTIONS) == 3;
         for (size_t i = 0; i < 6; i += 2) {
-            const char *value = row_key(ours, C_INTERFACE_OPTIONS,
-                                        options[i]);
+            const char *value = row_key(ours, C_INTERFACE_OPTIONS, options[i]);
             is_equal = is_equal && value && !strcmp(value, options[i + 1]);
         }
         if (!is_equal) {
@@ -573,10 +581,12 @@ plan_tunnels(struct plan *plan)
 
     if (!text) {
         add_lack(plan, "no local_ip: tunnels cannot be made; run: ovs-vsctl "
-                 "set Open_vSwitch . other_config:local_ip=ADDRESS");
+                       "set Open_vSwitch . other_config:local_ip=ADDRESS");
     } else if (!has_local_ip) {
-        add_lack(plan, "other_config:local_ip is \"%s\", which is not an "
-                 "address", text);
+        add_lack(plan,
+                 "other_config:local_ip is \"%s\", which is not an "
+                 "address",
+                 text);
     }
 
     for (enum carrier c = 0; c < N_CARRIERS; c++) {
@@ -655,12 +665,13 @@ remove_stale_ports(struct plan *plan, const struct physnet_layout *physnets,
 {
     const struct row *bridge;
 
-    REPLICA_FOR_EACH (bridge, plan->replica, DB_BRIDGE) {
-        ROW_FOR_EACH (id, bridge, C_BRIDGE_PORTS) {
+    REPLICA_FOR_EACH(bridge, plan->replica, DB_BRIDGE)
+    {
+        ROW_FOR_EACH(id, bridge, C_BRIDGE_PORTS)
+        {
             const struct row *port = replica_find(plan->replica, DB_PORT, id);
             if (port && layout_is_marked(port, MARK_PHYSNET)
-                && !is_port_wanted(row_text(port, C_PORT_NAME), physnets,
-                                   n)) {
+                && !is_port_wanted(row_text(port, C_PORT_NAME), physnets, n)) {
                 add_mutate(plan, bridge, C_BRIDGE_PORTS, "delete",
                            uuid_json(&port->id));
                 say(plan, row_text(port, C_PORT_NAME));
@@ -673,8 +684,8 @@ static void
 plan_physnets(struct plan *plan)
 {
     size_t n;
-    struct physnet_layout *physnets = layout_physnets(plan->replica,
-                                                      plan->bridge, &n);
+    struct physnet_layout *physnets =
+        layout_physnets(plan->replica, plan->bridge, &n);
     struct shash added = SHASH_INITIALIZER(&added);
 
     for (size_t i = 0; i < n; i++) {

@@ -10,7 +10,6 @@
  * that begins with the name of the database, or null if there is nothing to
  * change.  Appends to 'lacks' a sentence for each thing that only the
  * operator of the switch can change. */
-struct json *provision_operations(const struct database *,
-                                  struct json *lacks);
+struct json *provision_operations(const struct database *, struct json *lacks);
 
 #endif /* switches/provision.h */

@@ -5,11 +5,12 @@
  *          ▲                                                 │        │
  *          └── DRAIN ◄── a bundle failed, too much is queued ┴────────┘
  *
- * WAIT_READY ends when the owner, having been told the host's facts, says that
- * the scopes are complete, so that what is about to be wanted is never removed.
- * It always says so in the end: see switches_ready().  What is wanted is read from
- * the scopes at that moment and kept true by deltas from then on, because the
- * compiler may be half-way through a run at any other time.
+ * WAIT_READY ends when the owner, having been told the host's facts, says
+ * that the scopes are complete, so that what is about to be wanted is never
+ * removed.  It always says so in the end: see switches_ready().  What is
+ * wanted is read from the scopes at that moment and kept true by deltas from
+ * then on, because the compiler may be half-way through a run at any other
+ * time.
  *
  * In PUSH and DONE a delta becomes changes at once.  While there is too much
  * under way already (a slow switch), nothing is queued any more: DRAIN waits
@@ -34,12 +35,12 @@ VLOG_DEFINE_THIS_MODULE(reconcile);
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 60);
 
 enum {
-    MAX_QUEUED = 64 * 1024,     /* Changes of deltas that wait. */
+    MAX_QUEUED = 64 * 1024, /* Changes of deltas that wait. */
     MAX_DUMPS = 32,
-    MAX_VIEWS = 16,             /* Of one switch, waiting. */
+    MAX_VIEWS = 16, /* Of one switch, waiting. */
     RETRY_MIN_MS = 5 * 1000,
     RETRY_MAX_MS = 300 * 1000,
-    DUMP_TIMEOUT_MS = 60 * 1000,        /* Without any part of an answer. */
+    DUMP_TIMEOUT_MS = 60 * 1000, /* Without any part of an answer. */
     VIEW_TIMEOUT_MS = 30 * 1000,
     TICK_MS = 500,
     MAX_VIEW_TRIES = 3,
@@ -66,32 +67,32 @@ static const char *const state_texts[] = {
 };
 
 struct view {
-    struct ovs_list node;       /* In 'views'. */
+    struct ovs_list node; /* In 'views'. */
     enum audit_purpose purpose;
     void (*done)(struct json *, void *aux);
     void *aux;
     uint64_t deadline;
-    uint64_t n_deltas;          /* When its dump began. */
+    uint64_t n_deltas; /* When its dump began. */
     unsigned int n_tries;
 };
 
 struct reconcile {
     struct openflow *openflow;
     enum sync_state state;
-    struct groups groups;       /* What is wanted. */
+    struct groups groups; /* What is wanted. */
     struct outbox outbox;
-    struct audit *audit;        /* WAIT_TURN, DUMP. */
+    struct audit *audit; /* WAIT_TURN, DUMP. */
     uint64_t dump_deadline;
 
-    struct ovs_list views;      /* The first is under way if 'view_audit'. */
+    struct ovs_list views; /* The first is under way if 'view_audit'. */
     struct audit *view_audit;
     uint64_t n_deltas;
 
-    bool is_told;               /* WAIT_READY: the owner has the facts. */
+    bool is_told; /* WAIT_READY: the owner has the facts. */
     uint64_t retry_ms;
-    uint64_t retry_time;        /* When to compare again; 0: no need. */
-    struct timer *timer;        /* Every TICK_MS if anything is waited for. */
-    bool is_timer_set;          /* Setting it again would put it off. */
+    uint64_t retry_time; /* When to compare again; 0: no need. */
+    struct timer *timer; /* Every TICK_MS if anything is waited for. */
+    bool is_timer_set;   /* Setting it again would put it off. */
 };
 
 static void start_dump(struct reconcile *);
@@ -120,8 +121,8 @@ reconcile_create(struct openflow *openflow)
 static void
 answer_view(struct reconcile *r, struct json *result)
 {
-    struct view *view = CONTAINER_OF(ovs_list_pop_front(&r->views),
-                                     struct view, node);
+    struct view *view =
+        CONTAINER_OF(ovs_list_pop_front(&r->views), struct view, node);
     view->done(result, view->aux);
     free(view);
 }
@@ -227,8 +228,8 @@ take_wanted(struct reconcile *r)
     struct switches *switches = r->openflow->switches;
 
     groups_clear(&r->groups);
-    audit_for_each_wanted(switches->scopes, &r->openflow->host->id,
-                          put_group, &r->groups);
+    audit_for_each_wanted(switches->scopes, &r->openflow->host->id, put_group,
+                          &r->groups);
     r->audit = audit_create(r->openflow, AUDIT_REPAIR);
     r->state = SYNC_WAIT_TURN;
     r->is_told = false;
@@ -280,12 +281,11 @@ can_change_buckets(const struct reconcile *r, const struct group_state *state)
 
 /* Enters a wanted group or bucket; queues it if 'outbox' is not null. */
 static void
-want_group(struct reconcile *r, const struct item *item,
-           struct outbox *outbox)
+want_group(struct reconcile *r, const struct item *item, struct outbox *outbox)
 {
     bool is_new, replaced;
-    struct group_state *state = groups_put(&r->groups, item, &is_new,
-                                           &replaced);
+    struct group_state *state =
+        groups_put(&r->groups, item, &is_new, &replaced);
 
     if (!outbox || state->is_queued) {
         return;
@@ -294,8 +294,8 @@ want_group(struct reconcile *r, const struct item *item,
         state->is_queued = true;
         outbox_add_group(outbox, CHANGE_GROUP_ADD, item->group, 0);
     } else if (item->kind == ITEM_BUCKET && can_change_buckets(r, state)) {
-        outbox_add(outbox, (replaced ? CHANGE_BUCKET_SET
-                            : CHANGE_BUCKET_ADD), item, NULL);
+        outbox_add(outbox, (replaced ? CHANGE_BUCKET_SET : CHANGE_BUCKET_ADD),
+                   item, NULL);
     } else if (item->kind == ITEM_BUCKET) {
         state->is_queued = true;
         outbox_add_group(outbox, CHANGE_GROUP_SET, item->group, 0);
@@ -343,8 +343,9 @@ take_items(struct reconcile *r, const struct item *const *items, size_t n,
         if (!is_rule) {
             (is_wanted ? want_group : unwant_group)(r, item, outbox);
         } else if (outbox) {
-            outbox_add(outbox, (is_wanted ? CHANGE_RULE_ADD
-                                : CHANGE_RULE_DELETE), item, NULL);
+            outbox_add(outbox,
+                       (is_wanted ? CHANGE_RULE_ADD : CHANGE_RULE_DELETE),
+                       item, NULL);
         } else if (r->audit) {
             (is_wanted ? audit_want : audit_unwant)(r->audit, item);
         }
@@ -355,7 +356,7 @@ void
 reconcile_delta(struct reconcile *r, const struct scope_delta *delta)
 {
     if (r->state == SYNC_WAIT_READY || r->state == SYNC_DRAIN) {
-        return;                 /* All is read from the scopes later. */
+        return; /* All is read from the scopes later. */
     }
 
     r->n_deltas++;
@@ -365,10 +366,11 @@ reconcile_delta(struct reconcile *r, const struct scope_delta *delta)
     take_items(r, delta->removed, delta->n_removed, true, false);
     take_items(r, delta->removed, delta->n_removed, false, false);
 
-    if (r->state == SYNC_DONE
-        && outbox_n_queued(&r->outbox) > MAX_QUEUED) {
-        VLOG_INFO_RL(&rl, "switch %s: too slow for the changes; they are "
-                     "put together", r->openflow->host->name);
+    if (r->state == SYNC_DONE && outbox_n_queued(&r->outbox) > MAX_QUEUED) {
+        VLOG_INFO_RL(&rl,
+                     "switch %s: too slow for the changes; they are "
+                     "put together",
+                     r->openflow->host->name);
         begin_drain(r);
         return;
     }
@@ -423,9 +425,9 @@ plan_retry(struct reconcile *r)
     if (!r->outbox.n_refused || r->retry_time) {
         return;
     }
-    r->retry_ms = (!r->retry_ms ? RETRY_MIN_MS
+    r->retry_ms = (!r->retry_ms                     ? RETRY_MIN_MS
                    : r->retry_ms < RETRY_MAX_MS / 2 ? 2 * r->retry_ms
-                   : RETRY_MAX_MS);
+                                                    : RETRY_MAX_MS);
     r->retry_time = now(r) + 1000 * r->retry_ms;
     arm_timer(r);
 }
@@ -506,7 +508,7 @@ reconcile_take_error(struct reconcile *r, uint32_t xid, enum ofperr error)
         || (r->view_audit && audit_owns_xid(r->view_audit, xid))) {
         openflow_doom(r->openflow, "refuses to show its tables: %s", name);
     } else {
-        VLOG_WARN_RL(&rl, "switch %s: %s for message 0x%08"PRIx32,
+        VLOG_WARN_RL(&rl, "switch %s: %s for message 0x%08" PRIx32,
                      r->openflow->host->name, name, xid);
         host_note_error(r->openflow->host, NULL, "%s", name);
     }
@@ -516,18 +518,19 @@ reconcile_take_error(struct reconcile *r, uint32_t xid, enum ofperr error)
 static void
 finish_view(struct reconcile *r)
 {
-    struct view *view = CONTAINER_OF(ovs_list_front(&r->views), struct view,
-                                     node);
+    struct view *view =
+        CONTAINER_OF(ovs_list_front(&r->views), struct view, node);
     struct audit *audit = STEAL(r->view_audit);
-    struct json *result = (view->purpose == AUDIT_LIST ? audit_list(audit)
-                           : audit_check(audit, &r->groups));
+    struct json *result =
+        (view->purpose == AUDIT_LIST ? audit_list(audit)
+                                     : audit_check(audit, &r->groups));
     bool ok = true;
 
     audit_destroy(audit);
-    (void) jget_bool(result, "ok", &ok);        /* A list has none. */
+    (void) jget_bool(result, "ok", &ok); /* A list has none. */
     if (!ok && view->n_deltas != r->n_deltas
         && ++view->n_tries < MAX_VIEW_TRIES) {
-        json_destroy(result);   /* It looked at a moving target. */
+        json_destroy(result); /* It looked at a moving target. */
     } else {
         answer_view(r, result);
     }
@@ -584,8 +587,8 @@ next_view(struct reconcile *r)
 {
     if (!r->view_audit && !ovs_list_is_empty(&r->views)
         && r->state == SYNC_DONE) {
-        struct view *view = CONTAINER_OF(ovs_list_front(&r->views),
-                                         struct view, node);
+        struct view *view =
+            CONTAINER_OF(ovs_list_front(&r->views), struct view, node);
         view->n_deltas = r->n_deltas;
         r->view_audit = audit_create(r->openflow, view->purpose);
         audit_start(r->view_audit);
@@ -599,11 +602,13 @@ reconcile_view(struct reconcile *r, enum audit_purpose purpose,
     struct view *view = NEW(struct view);
 
     *view = (struct view){
-        .purpose = purpose, .done = done, .aux = aux,
+        .purpose = purpose,
+        .done = done,
+        .aux = aux,
         .deadline = now(r) + VIEW_TIMEOUT_MS * UINT64_C(1000),
     };
     if (ovs_list_size(&r->views) >= MAX_VIEWS) {
-        view->deadline = 0;     /* Answered by the next tick. */
+        view->deadline = 0; /* Answered by the next tick. */
     }
     ovs_list_push_back(&r->views, &view->node);
     next_view(r);
@@ -625,8 +630,9 @@ expire_views(struct reconcile *r)
         }
         ovs_list_remove(&view->node);
         view->done(error_json(r->state == SYNC_DONE
-                              ? "the switch did not answer in time"
-                              : state_texts[r->state]), view->aux);
+                                  ? "the switch did not answer in time"
+                                  : state_texts[r->state]),
+                   view->aux);
         free(view);
     }
     next_view(r);

@@ -35,12 +35,11 @@ const char *reconcile_state_name(const struct reconcile *);
 /* Messages from the switch. */
 void reconcile_take_error(struct reconcile *, uint32_t xid, enum ofperr);
 void reconcile_take_barrier(struct reconcile *, uint32_t xid);
-struct err *reconcile_take_flows(struct reconcile *,
-                                 const struct ofp_header *)
+struct err *reconcile_take_flows(struct reconcile *, const struct ofp_header *)
     OVS_WARN_UNUSED_RESULT;
-struct err *reconcile_take_groups(struct reconcile *,
-                                  const struct ofp_header *)
-    OVS_WARN_UNUSED_RESULT;
+struct err *
+reconcile_take_groups(struct reconcile *,
+                      const struct ofp_header *) OVS_WARN_UNUSED_RESULT;
 
 /* A fresh dump for a view: calls 'done' exactly once, from the loop, with the
  * result of audit_check() or audit_list(), or {"error": text}.  'done' takes

@@ -172,7 +172,8 @@ replica_find_name(const struct replica *replica, enum db_column column,
 {
     const struct row *row;
 
-    REPLICA_FOR_EACH (row, replica, columns[column].table) {
+    REPLICA_FOR_EACH(row, replica, columns[column].table)
+    {
         if (!strcmp(row_text(row, column), name)) {
             return row;
         }
@@ -185,7 +186,8 @@ replica_root(const struct replica *replica)
 {
     const struct row *row;
 
-    REPLICA_FOR_EACH (row, replica, DB_SWITCH) {
+    REPLICA_FOR_EACH(row, replica, DB_SWITCH)
+    {
         return row;
     }
     return NULL;
@@ -208,7 +210,8 @@ row_text(const struct row *row, enum db_column column)
 const char *
 row_key(const struct row *row, enum db_column column, const char *wanted)
 {
-    ROW_FOR_EACH_PAIR (key, row, column) {
+    ROW_FOR_EACH_PAIR(key, row, column)
+    {
         if (!strcmp(key, wanted)) {
             return row_value_of(key);
         }
@@ -219,7 +222,8 @@ row_key(const struct row *row, enum db_column column, const char *wanted)
 bool
 row_has(const struct row *row, enum db_column column, const char *wanted)
 {
-    ROW_FOR_EACH (atom, row, column) {
+    ROW_FOR_EACH(atom, row, column)
+    {
         if (!strcmp(atom, wanted)) {
             return true;
         }
@@ -233,7 +237,8 @@ row_int(const struct row *row, enum db_column column, int64_t fallback)
     int64_t number;
 
     return (text_to_int(row_text(row, column), INT64_MIN, INT64_MAX, &number)
-            ? number : fallback);
+                ? number
+                : fallback);
 }
 
 size_t
@@ -305,8 +310,8 @@ AUTO_DEFINE(row)
 static struct row *
 row_create(enum db_table table, const struct uuid *id)
 {
-    struct row *row = mem_zalloc(sizeof *row
-                                 + n_columns(table) * sizeof *row->values);
+    struct row *row =
+        mem_zalloc(sizeof *row + n_columns(table) * sizeof *row->values);
     row->table = table;
     row->id = *id;
     return row;
@@ -361,8 +366,7 @@ update_row(struct replica *replica, enum db_table table, const char *text,
     }
     if (row) {
         if (replica->n_rows >= MAX_ROWS) {
-            return err_new(ERR_TOO_LARGE, NULL, "more than %d rows",
-                           MAX_ROWS);
+            return err_new(ERR_TOO_LARGE, NULL, "more than %d rows", MAX_ROWS);
         }
         hmap_insert(&replica->rows[table], &row->node, uid_hash(&id));
         replica->n_rows++;
@@ -380,7 +384,7 @@ put_atom(struct ds *ds, const struct json *atom)
         ds_put_cstr(ds, json_string(atom));
         break;
     case JSON_INTEGER:
-        ds_put_format(ds, "%"PRId64, json_integer(atom));
+        ds_put_format(ds, "%" PRId64, json_integer(atom));
         break;
     case JSON_REAL:
         ds_put_format(ds, "%g", json_real(atom));

@@ -28,16 +28,16 @@ enum db_column {
  * that each end in a null byte. */
 struct value {
     uint32_t n;
-    uint32_t size;              /* Bytes in 'text'. */
+    uint32_t size; /* Bytes in 'text'. */
     bool is_map;
     char text[];
 };
 
 struct row {
-    struct hmap_node node;      /* In 'rows' of its replica. */
+    struct hmap_node node; /* In 'rows' of its replica. */
     struct uuid id;
     enum db_table table;
-    struct value *values[];     /* Null: empty. */
+    struct value *values[]; /* Null: empty. */
 };
 
 struct replica {
@@ -54,8 +54,8 @@ struct json *replica_monitor_requests(const struct json *schema_or_null);
 
 /* Applies <table-updates> (RFC 7047, section 4.1.6).  On an error the replica
  * may hold part of the update: the session has to be closed. */
-struct err *replica_apply(struct replica *, const struct json *updates)
-    OVS_WARN_UNUSED_RESULT;
+struct err *replica_apply(struct replica *,
+                          const struct json *updates) OVS_WARN_UNUSED_RESULT;
 
 const char *db_table_name(enum db_table);
 const char *db_column_name(enum db_column);

@@ -14,8 +14,8 @@ void
 settings_copy(struct switches_settings *copy,
               const struct switches_settings *settings)
 {
-    const char **active = mem_zalloc((settings->n_active + 1)
-                                     * sizeof *active);
+    const char **active =
+        mem_zalloc((settings->n_active + 1) * sizeof *active);
 
     for (size_t i = 0; i < settings->n_active; i++) {
         active[i] = mem_text(settings->active[i]);

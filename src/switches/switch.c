@@ -40,14 +40,14 @@ enum {
 
 /* A switch that we dial, for as long as it is configured. */
 struct dial {
-    struct ovs_list node;       /* In 'dials' of 'switches'. */
+    struct ovs_list node; /* In 'dials' of 'switches'. */
     struct switches *switches;
     char *target;
     bool is_tls;
     char *address;
     uint16_t port;
-    struct channel *channel;    /* While dialling. */
-    struct database *database;  /* Once connected. */
+    struct channel *channel;   /* While dialling. */
+    struct database *database; /* Once connected. */
     struct timer *timer;
     uint64_t backoff_ms;
 };
@@ -189,7 +189,8 @@ check_settings(const struct switches_settings *settings)
 
         if (!switches_parse_target(settings->active[i], &is_tls, &address,
                                    &port)) {
-            return err_new(ERR_INVALID, "active", "\"%s\" is not "
+            return err_new(ERR_INVALID, "active",
+                           "\"%s\" is not "
                            "tcp:ADDRESS:PORT or ssl:ADDRESS:PORT",
                            settings->active[i]);
         }
@@ -305,7 +306,8 @@ uint16_t
 switches_ovsdb_port(const struct switches *switches)
 {
     return (switches->database_listener
-            ? listener_port(switches->database_listener) : 0);
+                ? listener_port(switches->database_listener)
+                : 0);
 }
 
 uint16_t
@@ -390,8 +392,9 @@ switches_acknowledged(const struct switches *switches,
         return 0;
     }
     return (host->openflow && host->openflow->reconcile
-            && reconcile_is_done(host->openflow->reconcile)
-            ? switches->sequence : host->acknowledged);
+                    && reconcile_is_done(host->openflow->reconcile)
+                ? switches->sequence
+                : host->acknowledged);
 }
 
 bool
@@ -468,8 +471,7 @@ forget_hosts(struct switches *switches)
 }
 
 void
-switches_release_database(struct switches *switches,
-                          struct database *database)
+switches_release_database(struct switches *switches, struct database *database)
 {
     struct dial *dial = database->dial;
 
@@ -494,11 +496,13 @@ switches_database_answered(struct database *alive)
         if (!other->is_rival || !alive->host || !root || !its
             || strcmp(other->name, alive->host->name) != 0
             || uid_equals(&root->id, &its->id)) {
-            continue;           /* The same switch twice does no harm. */
+            continue; /* The same switch twice does no harm. */
         }
-        host_note_error(alive->host, other->address, "another switch also "
+        host_note_error(alive->host, other->address,
+                        "another switch also "
                         "calls itself %s; it is refused; set another "
-                        "external_ids:system-id there", alive->host->name);
+                        "external_ids:system-id there",
+                        alive->host->name);
         database_doom(other, "the name %s is taken by %s", other->name,
                       alive->address);
     }
@@ -559,7 +563,7 @@ switches_parse_target(const char *target, bool *is_tlsp, char **addressp,
         && (copy[0] != '[' || colon[-1] == ']')) {
         *colon = '\0';
     } else {
-        port = 6640;            /* OVSDB's own, RFC 7047 section 7. */
+        port = 6640; /* OVSDB's own, RFC 7047 section 7. */
     }
     size_t length = strlen(copy);
     char *text = copy;
@@ -577,9 +581,8 @@ switches_parse_target(const char *target, bool *is_tlsp, char **addressp,
 }
 
 char *
-switches_controller_target(const struct switches *switches,
-                           const char *target, const char *address,
-                           bool is_tls)
+switches_controller_target(const struct switches *switches, const char *target,
+                           const char *address, bool is_tls)
 {
     AUTO_TEXT *parsed = NULL;
     uint16_t port = switches_openflow_port(switches);
@@ -594,7 +597,7 @@ switches_controller_target(const struct switches *switches,
     if (!port) {
         port = switches->settings.openflow_ports[0];
     }
-    return mem_textf("%s:%s%s%s:%"PRIu16, is_tls ? "ssl" : "tcp",
+    return mem_textf("%s:%s%s%s:%" PRIu16, is_tls ? "ssl" : "tcp",
                      strchr(address, ':') ? "[" : "", address,
                      strchr(address, ':') ? "]" : "", port);
 }
@@ -609,8 +612,8 @@ dial_connected(struct channel *channel, void *dial_)
     dial->channel = NULL;
     if (admit(dial->switches, channel)) {
         dial->backoff_ms = 0;
-        dial->database = database_create(dial->switches, channel, dial,
-                                         dial->target);
+        dial->database =
+            database_create(dial->switches, channel, dial, dial->target);
     } else {
         dial_retry(dial);
     }
@@ -648,7 +651,7 @@ dial_create(struct switches *switches, const char *target)
     dial->target = mem_text(target);
     bool is_valid = switches_parse_target(target, &dial->is_tls,
                                           &dial->address, &dial->port);
-    ovs_assert(is_valid);       /* See check_settings(). */
+    ovs_assert(is_valid); /* See check_settings(). */
     dial->timer = loop_timer_create(switches->loop, dial_now, dial);
     ovs_list_push_back(&switches->dials, &dial->node);
     loop_timer_set(dial->timer, 0);
@@ -674,10 +677,9 @@ dial_now(void *dial_)
 {
     struct dial *dial = dial_;
 
-    dial->channel = channel_dial(dial->switches->loop, dial->address,
-                                 dial->port,
-                                 dial->is_tls ? dial->switches->tls : NULL,
-                                 &dial_events, dial);
+    dial->channel = channel_dial(
+        dial->switches->loop, dial->address, dial->port,
+        dial->is_tls ? dial->switches->tls : NULL, &dial_events, dial);
 }
 
 /* Tries again after a while: half of it certain, half of it chance, so that
@@ -687,10 +689,12 @@ dial_retry(struct dial *dial)
 {
     uint16_t chance;
 
-    dial->backoff_ms = (!dial->backoff_ms ? MIN_BACKOFF_MS
-                        : dial->backoff_ms < MAX_BACKOFF_MS / 2
-                        ? 2 * dial->backoff_ms : MAX_BACKOFF_MS);
+    dial->backoff_ms =
+        (!dial->backoff_ms                       ? MIN_BACKOFF_MS
+         : dial->backoff_ms < MAX_BACKOFF_MS / 2 ? 2 * dial->backoff_ms
+                                                 : MAX_BACKOFF_MS);
     loop_random(dial->switches->loop, &chance, sizeof chance);
-    loop_timer_set(dial->timer, 500 * dial->backoff_ms
-                   + 500 * dial->backoff_ms * chance / UINT16_MAX);
+    loop_timer_set(dial->timer,
+                   500 * dial->backoff_ms
+                       + 500 * dial->backoff_ms * chance / UINT16_MAX);
 }

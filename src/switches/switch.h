@@ -15,10 +15,10 @@ struct openflow;
 struct switches {
     struct loop *loop;
     struct scopes *scopes;
-    struct switches_settings settings;  /* Owned copies. */
+    struct switches_settings settings; /* Owned copies. */
     const struct switches_events *events;
     void *aux;
-    bool is_closing;            /* Tells the owner nothing any more. */
+    bool is_closing; /* Tells the owner nothing any more. */
 
     struct tls_context *tls;
     struct listener *database_listener;
@@ -30,12 +30,12 @@ struct switches {
     struct ovs_list openflows;
 
     uint64_t sequence;
-    bool is_sequence_open;      /* Deltas of one turn share a number. */
-    struct timer *turn_timer;   /* Ends that turn; tells what waits. */
-    struct ovs_list answers;    /* Views to be answered by that turn. */
+    bool is_sequence_open;    /* Deltas of one turn share a number. */
+    struct timer *turn_timer; /* Ends that turn; tells what waits. */
+    struct ovs_list answers;  /* Views to be answered by that turn. */
 
-    size_t n_dumps;             /* Dumps under way for reconciling. */
-    uint64_t *scratch;          /* 64 kB, for aligning a message. */
+    size_t n_dumps;    /* Dumps under way for reconciling. */
+    uint64_t *scratch; /* 64 kB, for aligning a message. */
 };
 
 /* Has switches_turn() called by a later turn of the loop. */

@@ -36,23 +36,23 @@ struct switch_tunnel {
 };
 struct switch_physnet {
     const char *name;
-    const char *target;         /* Interface, bridge or port it maps to. */
-    uint32_t ofport;            /* On br-int; 0: not (yet) usable. */
-    const char *problem;        /* Why not, or null. */
+    const char *target;  /* Interface, bridge or port it maps to. */
+    uint32_t ofport;     /* On br-int; 0: not (yet) usable. */
+    const char *problem; /* Why not, or null. */
 };
 struct switch_config {
-    const char *type;           /* "ODL L2". */
-    const char *config;         /* JSON text. */
+    const char *type;   /* "ODL L2". */
+    const char *config; /* JSON text. */
 };
 struct switch_facts {
     struct uuid host;           /* From uid_from_name("host", name). */
     const char *name;           /* external_ids:system-id, else row uuid. */
     const char *const *aliases; /* odl_os_hostconfig_hostid, hostname, name. */
     size_t n_aliases;
-    struct in6_addr tunnel_address;     /* other_config:local_ip, or zero. */
+    struct in6_addr tunnel_address; /* other_config:local_ip, or zero. */
     const char *ovs_version;
     const char *ovs_uuid;
-    const char *datapath_type;          /* Of br-int. */
+    const char *datapath_type; /* Of br-int. */
     const char *const *interface_types;
     size_t n_interface_types;
     const struct switch_tunnel *tunnels;
@@ -63,11 +63,11 @@ struct switch_facts {
     size_t n_configs;
 };
 struct switch_plug {
-    struct uuid endpoint;       /* external_ids:iface-id; not a UUID: not
+    struct uuid endpoint; /* external_ids:iface-id; not a UUID: not
                                  * reported. */
-    const char *name;           /* Interface name. */
-    uint32_t ofport;            /* Always assigned and valid. */
-    uint32_t mtu;               /* 0: unknown. */
+    const char *name;     /* Interface name. */
+    uint32_t ofport;      /* Always assigned and valid. */
+    uint32_t mtu;         /* 0: unknown. */
 };
 
 /* All called from the loop, never from within a call of this header. */
@@ -95,19 +95,19 @@ struct switches_events {
 };
 
 struct switches_settings {
-    const char *listen_address;         /* "::" and IPv4. */
-    uint16_t ovsdb_port;                /* 6640; 0: do not listen. */
-    uint16_t openflow_ports[2];         /* 6653, 6633; 0: not. */
-    const char *controller_address;     /* Advertised; null: derive (manager
+    const char *listen_address;     /* "::" and IPv4. */
+    uint16_t ovsdb_port;            /* 6640; 0: do not listen. */
+    uint16_t openflow_ports[2];     /* 6653, 6633; 0: not. */
+    const char *controller_address; /* Advertised; null: derive (manager
                                          * target, else local address of the
                                          * OVSDB session). */
-    const char *const *active;          /* "tcp:10.0.0.1:6640", ... to dial. */
+    const char *const *active;      /* "tcp:10.0.0.1:6640", ... to dial. */
     size_t n_active;
-    struct tls_files tls;               /* All null: no TLS. */
-    const char *bridge;                 /* "br-int". */
-    bool prefer_netdev;                 /* When the switch offers it. */
+    struct tls_files tls; /* All null: no TLS. */
+    const char *bridge;   /* "br-int". */
+    bool prefer_netdev;   /* When the switch offers it. */
     uint32_t max_sessions;
-    uint32_t probe_ms;                  /* Echo after so long of silence. */
+    uint32_t probe_ms; /* Echo after so long of silence. */
 };
 
 struct switches *switches_create(struct loop *, struct scopes *,
@@ -117,9 +117,9 @@ struct switches *switches_create(struct loop *, struct scopes *,
 struct err *switches_start(struct switches *) OVS_WARN_UNUSED_RESULT;
 void switches_destroy(struct switches *);
 AUTO_DEFINE(switches)
-struct err *switches_reload(struct switches *,
-                            const struct switches_settings *)
-    OVS_WARN_UNUSED_RESULT;
+struct err *
+switches_reload(struct switches *,
+                const struct switches_settings *) OVS_WARN_UNUSED_RESULT;
 /* Actual ports when 0 was configured in a test. */
 uint16_t switches_ovsdb_port(const struct switches *);
 uint16_t switches_openflow_port(const struct switches *);
@@ -137,8 +137,8 @@ bool switches_is_connected(const struct switches *, const struct uuid *host);
 /* Sends a frame out of a port of a host, or into its pipeline at CLASSIFY
  * when 'ofport' is OFPP_TABLE. */
 void switches_send_packet(struct switches *, const struct uuid *host,
-                          uint32_t in_port, uint32_t ofport,
-                          const void *frame, size_t size);
+                          uint32_t in_port, uint32_t ofport, const void *frame,
+                          size_t size);
 
 /* Views. */
 

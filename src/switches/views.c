@@ -16,17 +16,17 @@
 #include "switches/reconcile.h"
 
 struct answer {
-    struct ovs_list node;       /* In 'answers' of 'switches'. */
+    struct ovs_list node; /* In 'answers' of 'switches'. */
     struct switches *switches;
     struct json *result;
-    size_t n_missing;           /* Parts not answered yet. */
+    size_t n_missing; /* Parts not answered yet. */
     void (*done)(struct json *, void *aux);
     void *aux;
 };
 
 struct part {
     struct answer *answer;
-    struct json *into;          /* Borrowed: an object in 'result'. */
+    struct json *into; /* Borrowed: an object in 'result'. */
 };
 
 /* Answers. */
@@ -38,8 +38,10 @@ answer_create(struct switches *switches,
     struct answer *answer = NEW(struct answer);
 
     *answer = (struct answer){
-        .switches = switches, .result = json_object_create(),
-        .done = done, .aux = aux,
+        .switches = switches,
+        .result = json_object_create(),
+        .done = done,
+        .aux = aux,
     };
     ovs_list_push_back(&switches->answers, &answer->node);
     switches_later(switches);
@@ -217,21 +219,24 @@ counters_json(const struct counters *counters)
 static struct json *
 lacks_json(const struct host *host)
 {
-    struct json *lacks = (host->lacks && host->database
-                          ? json_deep_clone(host->lacks)
-                          : json_array_create_empty());
+    struct json *lacks =
+        (host->lacks && host->database ? json_deep_clone(host->lacks)
+                                       : json_array_create_empty());
 
     if (!host->database) {
-        json_array_add(lacks, json_string_create(
-            "no database session; run there: ovs-vsctl set-manager "
-            "tcp:ADDRESS:6640"));
+        json_array_add(
+            lacks, json_string_create(
+                       "no database session; run there: ovs-vsctl set-manager "
+                       "tcp:ADDRESS:6640"));
         return lacks;
     }
     ports_lacks(host, lacks);
     if (!host->openflow) {
-        json_array_add(lacks, json_string_create(
-            "the bridge has not connected; see 'ovs-vsctl list controller' "
-            "there, and whether a firewall is between"));
+        json_array_add(lacks,
+                       json_string_create(
+                           "the bridge has not connected; see 'ovs-vsctl list "
+                           "controller' "
+                           "there, and whether a firewall is between"));
     }
     return lacks;
 }
@@ -267,26 +272,28 @@ host_status(const struct host *host)
     json_object_put_string(json, "id", id);
     json_object_put_string(json, "address",
                            host->address ? host->address : "");
-    json_object_put(json, "connected", connected_json(host->database,
-                                                      openflow));
+    json_object_put(json, "connected",
+                    connected_json(host->database, openflow));
     json_object_put_string(json, "openflow_version",
                            openflow ? openflow_version_name(openflow) : "");
     json_object_put(json, "since", json_real_create(host->since));
     json_object_put_string(json, "bridge", host->switches->settings.bridge);
-    json_object_put_format(json, "datapath_id", "%016"PRIx64,
+    json_object_put_format(json, "datapath_id", "%016" PRIx64,
                            host->datapath_id);
-    json_object_put(json, "ports", json_integer_create(
-        ports_report_n_plugs(host->report)));
+    json_object_put(json, "ports",
+                    json_integer_create(ports_report_n_plugs(host->report)));
     json_object_put(json, "lacks", lacks_json(host));
     put_last_error(host, json);
     json_object_put(json, "errors", errors_json(host));
-    json_object_put_string(json, "state", (reconcile
-                                           ? reconcile_state_name(reconcile)
-                                           : "not connected"));
-    json_object_put(json, "pending", json_integer_create(
-        reconcile ? reconcile_n_pending(reconcile) : 0));
-    json_object_put(json, "acknowledged", json_integer_create(
-        switches_acknowledged(host->switches, &host->id)));
+    json_object_put_string(
+        json, "state",
+        (reconcile ? reconcile_state_name(reconcile) : "not connected"));
+    json_object_put(
+        json, "pending",
+        json_integer_create(reconcile ? reconcile_n_pending(reconcile) : 0));
+    json_object_put(
+        json, "acknowledged",
+        json_integer_create(switches_acknowledged(host->switches, &host->id)));
     json_object_put(json, "counters", counters_json(&host->counters));
     return json;
 }
@@ -300,11 +307,11 @@ session_status(const char *address, bool is_openflow, uint64_t datapath_id,
     json_object_put_format(json, "host", "unclaimed %s", address);
     json_object_put_string(json, "id", "");
     json_object_put_string(json, "address", address);
-    json_object_put(json, "connected", connected_json(!is_openflow,
-                                                      is_openflow));
-    json_object_put_format(json, "datapath_id", "%016"PRIx64, datapath_id);
-    json_object_put(json, "lacks", json_array_create_1(
-        json_string_create(lack)));
+    json_object_put(json, "connected",
+                    connected_json(!is_openflow, is_openflow));
+    json_object_put_format(json, "datapath_id", "%016" PRIx64, datapath_id);
+    json_object_put(json, "lacks",
+                    json_array_create_1(json_string_create(lack)));
     return json;
 }
 
@@ -321,24 +328,27 @@ switches_status(const struct switches *switches)
     }
     LIST_FOR_EACH (openflow, node, &switches->openflows) {
         if (openflow->state != OPENFLOW_BOUND) {
-            json_array_add(array, session_status(
-                openflow->address, true, openflow->datapath_id,
-                switches_expects(switches, openflow)
-                ? "its switch has another OpenFlow session, or no database "
-                  "session now"
-                : "no switch database names this datapath; run there: "
-                  "ovs-vsctl set-manager tcp:ADDRESS:6640"));
+            json_array_add(
+                array,
+                session_status(
+                    openflow->address, true, openflow->datapath_id,
+                    switches_expects(switches, openflow)
+                        ? "its switch has another OpenFlow session, or no "
+                          "database session now"
+                        : "no switch database names this datapath; run there: "
+                          "ovs-vsctl set-manager tcp:ADDRESS:6640"));
         }
     }
     LIST_FOR_EACH (database, node, &switches->databases) {
         if (!database->host) {
-            json_array_add(array, session_status(
-                database->address, false, 0,
-                database->state == DATABASE_FOREIGN
-                ? "not an Open vSwitch; left alone"
-                : database->is_rival
-                ? "its switch has another database session"
-                : "has not said yet who it is"));
+            json_array_add(
+                array,
+                session_status(database->address, false, 0,
+                               database->state == DATABASE_FOREIGN
+                                   ? "not an Open vSwitch; left alone"
+                               : database->is_rival
+                                   ? "its switch has another database session"
+                                   : "has not said yet who it is"));
         }
     }
     return array;

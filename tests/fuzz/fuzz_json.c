@@ -36,8 +36,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct json *untouched = NULL;
     AUTO(json) *first = NULL;
-    AUTO(err) *err = json_parse_limited((const char *) data, size, MAX_DEPTH,
-                                        &first);
+    AUTO(err) *err =
+        json_parse_limited((const char *) data, size, MAX_DEPTH, &first);
     if (err) {
         ovs_assert(!first);
         ovs_assert(err->kind == ERR_INVALID && err->text[0]);
@@ -47,16 +47,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     AUTO_TEXT *text = json_to_string(first, 0);
     AUTO(json) *second = NULL;
-    AUTO(err) *err2 = json_parse_limited(text, strlen(text), MAX_DEPTH,
-                                         &second);
+    AUTO(err) *err2 =
+        json_parse_limited(text, strlen(text), MAX_DEPTH, &second);
     ovs_assert(!err2);
     AUTO_TEXT *text2 = json_to_string(second, 0);
     ovs_assert(strlen(text) == strlen(text2));
 
     int depth = depth_of(first);
     if (depth > 0) {
-        AUTO(err) *err3 = json_parse_limited(text, strlen(text), depth - 1,
-                                             &untouched);
+        AUTO(err) *err3 =
+            json_parse_limited(text, strlen(text), depth - 1, &untouched);
         ovs_assert(err3 && !untouched);
     }
     return 0;

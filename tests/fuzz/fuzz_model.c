@@ -34,8 +34,8 @@ check_stored(const struct entity *entity)
 {
     AUTO_TEXT *text = text_of(entity, ENTITY_STORED);
     struct json *parsed = NULL;
-    AUTO(err) *bad = json_parse_limited(text, strlen(text), MAX_DEPTH,
-                                        &parsed);
+    AUTO(err) *bad =
+        json_parse_limited(text, strlen(text), MAX_DEPTH, &parsed);
     ovs_assert(!bad);
 
     AUTO(json) *json = parsed;
@@ -111,8 +111,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct json *parsed = NULL;
-    AUTO(err) *err = json_parse_limited((const char *) data, size, MAX_DEPTH,
-                                        &parsed);
+    AUTO(err) *err =
+        json_parse_limited((const char *) data, size, MAX_DEPTH, &parsed);
     AUTO(json) *body = parsed;
 
     if (!err && body->type == JSON_OBJECT) {

@@ -13,13 +13,11 @@ static void
 greet(struct openflow *openflow, uint8_t version)
 {
     uint8_t bytes[8 + 32] = {
-        version, 0, 0, 8, 0, 0, 0, 1,
-        version, 6, 0, 32, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0xaa,
-        0, 0, 0, 0, 254,
+        version, 0, 0, 8, 0, 0, 0, 1, version, 6, 0, 32, 0, 0,   0,
+        2,       0, 0, 0, 0, 0, 0, 0, 0xaa,    0, 0, 0,  0, 254,
     };
     size_t consumed;
-    struct err *err = openflow_input(openflow, bytes, sizeof bytes,
-                                     &consumed);
+    struct err *err = openflow_input(openflow, bytes, sizeof bytes, &consumed);
 
     ovs_assert(!err && consumed == sizeof bytes);
 }
@@ -36,8 +34,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_world_init(&world);
     fuzz_world_add_host(&world);
     fuzz_world_add_items(&world, items);
-    struct openflow *openflow = openflow_create(world.switches, NULL,
-                                                "192.0.2.1:2");
+    struct openflow *openflow =
+        openflow_create(world.switches, NULL, "192.0.2.1:2");
     greet(openflow, 4 + data[0] % 3);
     ovs_assert(openflow->host);
     scopes_publish(world.scopes);

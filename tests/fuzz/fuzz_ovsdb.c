@@ -16,8 +16,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     fuzz_world_init(&world);
-    struct database *database = database_create(world.switches, NULL, NULL,
-                                                "192.0.2.1:1");
+    struct database *database =
+        database_create(world.switches, NULL, NULL, "192.0.2.1:1");
     size_t piece = data[0] ? data[0] : size;
     struct err *err = NULL;
 
@@ -29,8 +29,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         do {
             start += consumed;
             consumed = 0;
-            err = database_input(database, data + start, end - start,
-                                 &consumed);
+            err =
+                database_input(database, data + start, end - start, &consumed);
             ovs_assert(err || consumed <= end - start);
         } while (!err && consumed && start + consumed < end
                  && !database->doom);

@@ -56,9 +56,9 @@ fuzz_on_connected(const struct uuid *host OVS_UNUSED, bool up OVS_UNUSED,
 }
 
 static inline void
-fuzz_on_packet(const struct uuid *host OVS_UNUSED,
-               uint32_t in_port OVS_UNUSED, uint32_t reason OVS_UNUSED,
-               const void *frame, size_t size, void *world OVS_UNUSED)
+fuzz_on_packet(const struct uuid *host OVS_UNUSED, uint32_t in_port OVS_UNUSED,
+               uint32_t reason OVS_UNUSED, const void *frame, size_t size,
+               void *world OVS_UNUSED)
 {
     /* All of it can be read. */
     (void) hash64(frame, size, 0);
@@ -77,8 +77,10 @@ static inline void
 fuzz_world_init(struct fuzz_world *world)
 {
     struct switches_settings settings = {
-        .listen_address = "127.0.0.1", .ovsdb_port = 6640,
-        .openflow_ports = { 6653, 6633 }, .bridge = "br-int",
+        .listen_address = "127.0.0.1",
+        .ovsdb_port = 6640,
+        .openflow_ports = { 6653, 6633 },
+        .bridge = "br-int",
     };
 
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
@@ -100,16 +102,16 @@ fuzz_world_uninit(struct fuzz_world *world)
 static inline void
 fuzz_world_add_host(struct fuzz_world *world)
 {
-    static const char conversation[]
-        = "{\"id\":\"list\",\"error\":null,\"result\":[\"Open_vSwitch\"]}"
-          "{\"id\":\"monitor\",\"error\":null,\"result\":{"
-          "\"Open_vSwitch\":{\"11111111-1111-1111-1111-111111111111\":"
-          "{\"new\":{\"external_ids\":[\"map\",[[\"system-id\",\"h1\"]]],"
-          "\"datapath_types\":\"system\"}}},"
-          "\"Bridge\":{\"22222222-2222-2222-2222-222222222222\":{\"new\":{"
-          "\"name\":\"br-int\",\"datapath_id\":\"00000000000000aa\"}}}}}";
-    struct database *database = database_create(world->switches, NULL, NULL,
-                                                "192.0.2.1:1");
+    static const char conversation[] =
+        "{\"id\":\"list\",\"error\":null,\"result\":[\"Open_vSwitch\"]}"
+        "{\"id\":\"monitor\",\"error\":null,\"result\":{"
+        "\"Open_vSwitch\":{\"11111111-1111-1111-1111-111111111111\":"
+        "{\"new\":{\"external_ids\":[\"map\",[[\"system-id\",\"h1\"]]],"
+        "\"datapath_types\":\"system\"}}},"
+        "\"Bridge\":{\"22222222-2222-2222-2222-222222222222\":{\"new\":{"
+        "\"name\":\"br-int\",\"datapath_id\":\"00000000000000aa\"}}}}}";
+    struct database *database =
+        database_create(world->switches, NULL, NULL, "192.0.2.1:1");
     size_t consumed;
     struct err *err = database_input(database, conversation,
                                      strlen(conversation), &consumed);
@@ -129,8 +131,8 @@ fuzz_world_add_items(struct fuzz_world *world, struct item *items[4])
         items[i] = scope_add(world->scopes, &draft, world);
         draft_uninit(&draft);
     }
-    items[2] = scope_add_group(world->scopes, scope_all(), GROUP_TAG | 1,
-                               world);
+    items[2] =
+        scope_add_group(world->scopes, scope_all(), GROUP_TAG | 1, world);
     struct draft draft;
     draft_init_bucket(&draft, scope_all(), GROUP_TAG | 1, 1);
     then_set(&draft, R_TARGET, 1);

@@ -27,8 +27,7 @@ fuzz_addresses(const char *text)
 
     if (ipaddr_from_text(text, &a)) {
         ipaddr_to_text(&a, printed);
-        ovs_assert(ipaddr_from_text(printed, &b)
-                   && !memcmp(&a, &b, sizeof a));
+        ovs_assert(ipaddr_from_text(printed, &b) && !memcmp(&a, &b, sizeof a));
         ovs_assert(!ipaddr_is_v4(&a) == !!strchr(printed, ':'));
     }
     if (prefix_from_text(text, &p)) {

@@ -70,8 +70,7 @@ nothing_is_left(struct lab *lab)
     AUTO_DS left = DS_EMPTY_INITIALIZER;
     lab_dump(lab, &left);
     if (left.length) {
-        fprintf(stderr, "left after deleting everything:\n%s",
-                ds_cstr(&left));
+        fprintf(stderr, "left after deleting everything:\n%s", ds_cstr(&left));
     }
     return !left.length;
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 static void OVS_NO_RETURN OVS_PRINTF_FORMAT(1, 2)
-lab_fail(const char *format, ...)
+    lab_fail(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -58,9 +58,9 @@ lab_create(void)
     neutron_register(lab->model);
     lab->scopes = scopes_create();
     gather_passes();
-    lab->engine
-        = engine_create(lab->model, lab->scopes, lab_passes, lab_indexes,
-                        &(struct compile_settings){ .underlay_mtu = 1500 });
+    lab->engine =
+        engine_create(lab->model, lab->scopes, lab_passes, lab_indexes,
+                      &(struct compile_settings){ .underlay_mtu = 1500 });
     model_observe(lab->model, lab_applied, lab);
     return lab;
 }

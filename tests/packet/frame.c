@@ -22,13 +22,13 @@
 #include <netinet/udp.h>
 #include <stdio.h>
 
-#define TYPE_IPV4 0x0800
-#define TYPE_ARP 0x0806
-#define TYPE_VLAN 0x8100
-#define TYPE_IPV6 0x86dd
+#define TYPE_IPV4   0x0800
+#define TYPE_ARP    0x0806
+#define TYPE_VLAN   0x8100
+#define TYPE_IPV6   0x86dd
 #define TAG_PRESENT 0x1000
-#define OPTION_SLL 1
-#define OPTION_TLL 2
+#define OPTION_SLL  1
+#define OPTION_TLL  2
 
 struct ethernet {
     struct eth_addr dst, src;
@@ -50,7 +50,7 @@ struct arp {
 } __attribute__((packed));
 
 struct option {
-    uint8_t type, length;       /* In units of 8 bytes. */
+    uint8_t type, length; /* In units of 8 bytes. */
     struct eth_addr address;
 } __attribute__((packed));
 
@@ -137,8 +137,8 @@ find_parts(struct frame *frame)
     if (p.type == htons(TYPE_ARP)) {
         struct arp *arp = pull(&data, &size, sizeof *arp);
         if (arp && arp->hardware == htons(1)
-            && arp->protocol == htons(TYPE_IPV4)
-            && arp->hardware_size == 6 && arp->protocol_size == 4) {
+            && arp->protocol == htons(TYPE_IPV4) && arp->hardware_size == 6
+            && arp->protocol_size == 4) {
             p.arp = arp;
         }
     } else if (p.type == htons(TYPE_IPV4)) {
@@ -180,8 +180,8 @@ next_option(const struct parts *p, size_t *cursorp)
             return NULL;
         }
         *cursorp += size;
-        if (size == sizeof *option && (option->type == OPTION_SLL
-                                       || option->type == OPTION_TLL)) {
+        if (size == sizeof *option
+            && (option->type == OPTION_SLL || option->type == OPTION_TLL)) {
             return option;
         }
     }
@@ -222,8 +222,7 @@ parse_l4(const struct parts *p, struct flow *flow)
         if (is_nd(p)) {
             parse_nd(p, flow);
         }
-    } else if ((p->proto == IPPROTO_UDP
-                && p->l4_size >= sizeof(struct udphdr))
+    } else if ((p->proto == IPPROTO_UDP && p->l4_size >= sizeof(struct udphdr))
                || (p->proto == IPPROTO_TCP
                    && p->l4_size >= sizeof(struct tcphdr))) {
         memcpy(&flow->tp_src, p->l4, 2);
@@ -310,13 +309,12 @@ put_l4_checksum(const struct parts *p, size_t offset)
     uint32_t total = sum(p->l4, p->l4_size, 0);
     if (!p->ip || p->proto != IPPROTO_ICMP) {
         total += p->proto + p->l4_size;
-        total = (p->ip
-                 ? sum(&p->ip->saddr, 8, total)
-                 : sum(&p->ip6->ip6_src, 32, total));
+        total = (p->ip ? sum(&p->ip->saddr, 8, total)
+                       : sum(&p->ip6->ip6_src, 32, total));
     }
     ovs_be16 checksum = finish(total);
     if (p->proto == IPPROTO_UDP && !checksum) {
-        checksum = htons(0xffff);       /* RFC 768: zero means none. */
+        checksum = htons(0xffff); /* RFC 768: zero means none. */
     }
     memcpy(p->l4 + offset, &checksum, sizeof checksum);
 }
@@ -352,8 +350,8 @@ strip_tag(struct frame *frame)
     if (p.tag) {
         p.ethernet->type = p.tag->type;
         frame->size -= sizeof *p.tag;
-        memmove(frame->bytes + header,
-                frame->bytes + header + sizeof *p.tag, frame->size - header);
+        memmove(frame->bytes + header, frame->bytes + header + sizeof *p.tag,
+                frame->size - header);
     }
 }
 
@@ -384,8 +382,8 @@ compose_nd(const struct parts *p, const struct flow *flow)
         if (flow->tcp_flags) {
             option->type = ntohs(flow->tcp_flags);
         }
-        option->address = (option->type == OPTION_SLL
-                           ? flow->arp_sha : flow->arp_tha);
+        option->address =
+            (option->type == OPTION_SLL ? flow->arp_sha : flow->arp_tha);
     }
 }
 
@@ -425,8 +423,8 @@ compose_l3(const struct parts *p, const struct flow *flow)
         memcpy(&p->ip6->ip6_src, &flow->ipv6_src, sizeof flow->ipv6_src);
         memcpy(&p->ip6->ip6_dst, &flow->ipv6_dst, sizeof flow->ipv6_dst);
         p->ip6->ip6_hlim = flow->nw_ttl;
-        p->ip6->ip6_flow = htonl(6u << 28 | (uint32_t) flow->nw_tos << 20)
-                           | flow->ipv6_label;
+        p->ip6->ip6_flow =
+            htonl(6u << 28 | (uint32_t) flow->nw_tos << 20) | flow->ipv6_label;
     }
     if (p->l4) {
         compose_l4(p, flow);
@@ -507,9 +505,13 @@ frame_arp(uint16_t op, struct eth_addr sha, const char *spa,
           struct eth_addr tha, const char *tpa)
 {
     struct arp arp = {
-        .hardware = htons(1), .protocol = htons(TYPE_IPV4),
-        .hardware_size = 6, .protocol_size = 4, .op = htons(op),
-        .sha = sha, .tha = tha,
+        .hardware = htons(1),
+        .protocol = htons(TYPE_IPV4),
+        .hardware_size = 6,
+        .protocol_size = 4,
+        .op = htons(op),
+        .sha = sha,
+        .tha = tha,
     };
     ovs_be32 source = address4(spa), target = address4(tpa);
     memcpy(arp.spa, &source, 4);
@@ -527,8 +529,8 @@ frame_arp_request(struct eth_addr sha, const char *spa, const char *tpa)
 
 static struct frame
 frame_ip(struct eth_addr eth_src, struct eth_addr eth_dst,
-         const struct in6_addr *src, const struct in6_addr *dst,
-         uint8_t proto, const void *l4, size_t size)
+         const struct in6_addr *src, const struct in6_addr *dst, uint8_t proto,
+         const void *l4, size_t size)
 {
     uint8_t packet[FRAME_MAX] = { 0 };
     bool v4 = ipaddr_is_v4(src);
@@ -536,8 +538,12 @@ frame_ip(struct eth_addr eth_src, struct eth_addr eth_dst,
     size_t header = v4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
     if (v4) {
         struct iphdr ip = {
-            .version = 4, .ihl = 5, .tot_len = htons(header + size),
-            .ttl = 64, .protocol = proto, .saddr = ipaddr_v4(src),
+            .version = 4,
+            .ihl = 5,
+            .tot_len = htons(header + size),
+            .ttl = 64,
+            .protocol = proto,
+            .saddr = ipaddr_v4(src),
             .daddr = ipaddr_v4(dst),
         };
         memcpy(packet, &ip, sizeof ip);
@@ -550,9 +556,8 @@ frame_ip(struct eth_addr eth_src, struct eth_addr eth_dst,
         memcpy(packet, &ip6, sizeof ip6);
     }
     memcpy(packet + header, l4, size);
-    struct frame frame = frame_ethernet(eth_src, eth_dst,
-                                        v4 ? TYPE_IPV4 : TYPE_IPV6, packet,
-                                        header + size);
+    struct frame frame = frame_ethernet(
+        eth_src, eth_dst, v4 ? TYPE_IPV4 : TYPE_IPV6, packet, header + size);
     struct parts p = find_parts(&frame);
     put_checksums(&p);
     return frame;
@@ -592,12 +597,21 @@ frame_echo(struct eth_addr eth_src, struct eth_addr eth_dst, const char *src,
            const char *dst)
 {
     struct in6_addr from = address(src), to = address(dst);
-    uint8_t echo[12] = { ipaddr_is_v4(&from) ? ICMP_ECHO
-                                             : ICMP6_ECHO_REQUEST,
-                         0, 0, 0, 0, 1, 0, 2, 'w', 'e', 'f', 't' };
+    uint8_t echo[12] = { ipaddr_is_v4(&from) ? ICMP_ECHO : ICMP6_ECHO_REQUEST,
+                         0,
+                         0,
+                         0,
+                         0,
+                         1,
+                         0,
+                         2,
+                         'w',
+                         'e',
+                         'f',
+                         't' };
     return frame_ip(eth_src, eth_dst, &from, &to,
-                    ipaddr_is_v4(&from) ? IPPROTO_ICMP : IPPROTO_ICMPV6,
-                    echo, sizeof echo);
+                    ipaddr_is_v4(&from) ? IPPROTO_ICMP : IPPROTO_ICMPV6, echo,
+                    sizeof echo);
 }
 
 struct nd_message {
@@ -633,8 +647,7 @@ frame_advertisement(struct eth_addr eth_src, const char *src,
     na.nd.nd_ns_type = ND_NEIGHBOR_ADVERT;
     na.nd.nd_ns_reserved = htonl(0x20000000);
     na.nd.nd_ns_target = address(target);
-    return frame_ip(eth_src, all, &from, &to, IPPROTO_ICMPV6, &na,
-                    sizeof na);
+    return frame_ip(eth_src, all, &from, &to, IPPROTO_ICMPV6, &na, sizeof na);
 }
 
 struct frame
@@ -643,8 +656,22 @@ frame_mld_report(struct eth_addr eth_src, const char *src)
     static const struct eth_addr routers = ETH_ADDR_C(33, 33, 00, 00, 00, 16);
     struct in6_addr from = address(src), to = address("ff02::16");
     uint8_t packet[] = {
-        IPPROTO_ICMPV6, 0, 5, 2, 0, 0, 1, 0,    /* Router alert, padding. */
-        143, 0, 0, 0, 0, 0, 0, 0,               /* No records. */
+        IPPROTO_ICMPV6,
+        0,
+        5,
+        2,
+        0,
+        0,
+        1,
+        0, /* Router alert, padding. */
+        143,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0, /* No records. */
     };
     struct frame frame = frame_ip(eth_src, routers, &from, &to,
                                   IPPROTO_HOPOPTS, packet, sizeof packet);

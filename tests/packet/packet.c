@@ -21,7 +21,7 @@
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-flow.h"
 
-#define MAX_DEPTH 64
+#define MAX_DEPTH   64
 #define TAG_PRESENT 0x1000
 
 struct rule {
@@ -31,9 +31,9 @@ struct rule {
 };
 
 struct program {
-    struct rule *rules;         /* By table, then descending priority. */
+    struct rule *rules; /* By table, then descending priority. */
     size_t n_rules, allocated_rules;
-    struct rule *buckets;       /* By group, then bucket id. */
+    struct rule *buckets; /* By group, then bucket id. */
     size_t n_buckets, allocated_buckets;
 };
 
@@ -60,9 +60,9 @@ decode_rule(struct rule *rule, const struct item *item)
         return;
     }
     struct ofputil_flow_mod fm;
-    enum ofperr error = ofputil_decode_flow_mod(
-        &fm, (const void *) item->body, OFPUTIL_P_OF15_OXM, NULL, NULL,
-        &rule->ofpacts, OFPP_MAX, 254);
+    enum ofperr error = ofputil_decode_flow_mod(&fm, (const void *) item->body,
+                                                OFPUTIL_P_OF15_OXM, NULL, NULL,
+                                                &rule->ofpacts, OFPP_MAX, 254);
     ovs_assert(!error);
     minimatch_expand(&fm.match, &rule->match);
     minimatch_destroy(&fm.match);
@@ -72,8 +72,7 @@ static void
 add_item(struct program *program, const struct item *item)
 {
     if (item->kind == ITEM_RULE) {
-        ARRAY_GROW(program->rules, program->n_rules,
-                   program->allocated_rules);
+        ARRAY_GROW(program->rules, program->n_rules, program->allocated_rules);
         decode_rule(&program->rules[program->n_rules++], item);
     } else if (item->kind == ITEM_BUCKET) {
         ARRAY_GROW(program->buckets, program->n_buckets,
@@ -88,7 +87,7 @@ compare_rules(const void *a_, const void *b_)
     const struct item *a = ((const struct rule *) a_)->item;
     const struct item *b = ((const struct rule *) b_)->item;
     return (a->table != b->table ? a->table - b->table
-            : b->priority - a->priority);
+                                 : b->priority - a->priority);
 }
 
 static int
@@ -96,8 +95,9 @@ compare_buckets(const void *a_, const void *b_)
 {
     const struct item *a = ((const struct rule *) a_)->item;
     const struct item *b = ((const struct rule *) b_)->item;
-    return (a->group != b->group ? (a->group < b->group ? -1 : 1)
-            : a->bucket < b->bucket ? -1 : a->bucket > b->bucket);
+    return (a->group != b->group    ? (a->group < b->group ? -1 : 1)
+            : a->bucket < b->bucket ? -1
+                                    : a->bucket > b->bucket);
 }
 
 static void
@@ -121,8 +121,8 @@ program_init(struct program *program, const struct scopes *scopes,
               compare_rules);
     }
     if (program->n_buckets) {
-        qsort(program->buckets, program->n_buckets,
-              sizeof *program->buckets, compare_buckets);
+        qsort(program->buckets, program->n_buckets, sizeof *program->buckets,
+              compare_buckets);
     }
 }
 
@@ -169,15 +169,15 @@ static void
 check_unambiguous(const struct run *run, const struct rule *rule)
 {
     const struct rule *end = run->program->rules + run->program->n_rules;
-    for (const struct rule *other = rule + 1; other < end
-         && !compare_rules(rule, other); other++) {
+    for (const struct rule *other = rule + 1;
+         other < end && !compare_rules(rule, other); other++) {
         if (matches(&other->match, &run->flow)
             && !ofpacts_equal(rule->ofpacts.data, rule->ofpacts.size,
                               other->ofpacts.data, other->ofpacts.size)) {
             AUTO_TEXT *a = item_to_text(rule->item);
             AUTO_TEXT *b = item_to_text(other->item);
-            fprintf(stderr, "%s%s\nor\n%s?\n",
-                    ds_cstr_ro(&run->result->trace), a, b);
+            fprintf(stderr, "%s%s\nor\n%s?\n", ds_cstr_ro(&run->result->trace),
+                    a, b);
             abort();
         }
     }
@@ -209,8 +209,7 @@ static struct packet_output *
 add_output(struct run *run, uint32_t ofport)
 {
     struct packet_result *result = run->result;
-    ARRAY_GROW(result->outputs, result->n_outputs,
-               result->allocated_outputs);
+    ARRAY_GROW(result->outputs, result->n_outputs, result->allocated_outputs);
     struct packet_output *output = &result->outputs[result->n_outputs++];
     memset(output, 0, sizeof *output);
     output->ofport = ofport;
@@ -218,11 +217,10 @@ add_output(struct run *run, uint32_t ofport)
     if (run->tunnel_set) {
         const struct flow_tnl *tunnel = &run->flow.tunnel;
         output->has_tunnel = true;
-        output->tunnel.key
-            = be64toh((OVS_FORCE uint64_t) tunnel->tun_id);
-        output->tunnel.remote = (tunnel->ip_dst
-                                 ? ipaddr_from_v4(tunnel->ip_dst)
-                                 : tunnel->ipv6_dst);
+        output->tunnel.key = be64toh((OVS_FORCE uint64_t) tunnel->tun_id);
+        output->tunnel.remote =
+            (tunnel->ip_dst ? ipaddr_from_v4(tunnel->ip_dst)
+                            : tunnel->ipv6_dst);
     }
     return output;
 }
@@ -236,7 +234,7 @@ execute_output(struct run *run, const struct ofpact_output *output)
         add_output(run, in_port);
     } else if (port == in_port) {
         ds_put_char_multiple(&run->result->trace, ' ', 2 * run->depth);
-        ds_put_format(&run->result->trace, "not back to port %"PRIu32"\n",
+        ds_put_format(&run->result->trace, "not back to port %" PRIu32 "\n",
                       port);
     } else {
         add_output(run, port);
@@ -256,9 +254,9 @@ execute_controller(struct run *run, const struct ofpact_controller *action)
 static void
 execute_set_field(struct run *run, const struct ofpact_set_field *set)
 {
-    const union mf_value *mask
-        = (const void *) ((const uint8_t *) set->value
-                          + ROUND_UP(set->field->n_bytes, OFPACT_ALIGNTO));
+    const union mf_value *mask =
+        (const void *) ((const uint8_t *) set->value
+                        + ROUND_UP(set->field->n_bytes, OFPACT_ALIGNTO));
     if (mf_are_prereqs_ok(set->field, &run->flow, NULL)) {
         mf_set_flow_value_masked(set->field, set->value, mask, &run->flow);
     }
@@ -374,7 +372,9 @@ packet_run(const struct scopes *scopes, const struct uuid *host,
     ds_init(&result->trace);
 
     struct run run = {
-        .program = &program, .frame = frame, .result = result,
+        .program = &program,
+        .frame = frame,
+        .result = result,
     };
     run.flow.in_port.ofp_port = OFP_PORT_C(in_port);
     if (tunnel) {
@@ -403,14 +403,14 @@ output_to_text(const struct packet_output *output)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
     if (output->ofport == PACKET_CONTROLLER) {
-        ds_put_format(&s, "controller(%"PRIu32")", output->reason);
+        ds_put_format(&s, "controller(%" PRIu32 ")", output->reason);
     } else {
-        ds_put_format(&s, "%"PRIu32, output->ofport);
+        ds_put_format(&s, "%" PRIu32, output->ofport);
     }
     if (output->has_tunnel) {
         char remote[INET6_ADDRSTRLEN];
         ipaddr_to_text(&output->tunnel.remote, remote);
-        ds_put_format(&s, "(tunnel %"PRIu64" to %s)", output->tunnel.key,
+        ds_put_format(&s, "(tunnel %" PRIu64 " to %s)", output->tunnel.key,
                       remote);
     }
     return ds_steal_cstr(&s);
@@ -441,7 +441,7 @@ packet_only_output(const struct packet_result *result, uint32_t ofport)
 {
     if (result->n_outputs != 1 || result->outputs[0].ofport != ofport) {
         AUTO_TEXT *text = packet_result_to_text(result);
-        fprintf(stderr, "wanted one frame on port %"PRIu32", got: %s\n%s",
+        fprintf(stderr, "wanted one frame on port %" PRIu32 ", got: %s\n%s",
                 ofport, text, ds_cstr_ro(&result->trace));
         abort();
     }

@@ -18,7 +18,7 @@
 #include "pipeline/pipeline.h"
 #include "tests/packet/frame.h"
 
-#define PACKET_CONTROLLER 0xfffffffdu   /* 'ofport' of a punted frame. */
+#define PACKET_CONTROLLER 0xfffffffdu /* 'ofport' of a punted frame. */
 
 /* Metadata of a tunnel port: where a frame came from, or goes to. */
 struct packet_tunnel {
@@ -28,16 +28,16 @@ struct packet_tunnel {
 
 struct packet_output {
     uint32_t ofport;
-    uint32_t reason;            /* If to PACKET_CONTROLLER. */
-    bool has_tunnel;            /* Actions have set 'tunnel'. */
+    uint32_t reason; /* If to PACKET_CONTROLLER. */
+    bool has_tunnel; /* Actions have set 'tunnel'. */
     struct packet_tunnel tunnel;
     struct frame frame;
 };
 
 struct packet_result {
-    struct packet_output *outputs;      /* In the order of execution. */
+    struct packet_output *outputs; /* In the order of execution. */
     size_t n_outputs, allocated_outputs;
-    struct ds trace;            /* Items passed, by name, one a line. */
+    struct ds trace; /* Items passed, by name, one a line. */
 };
 
 /* 'tunnel' is null unless 'in_port' is a tunnel port. */

@@ -114,8 +114,8 @@ real_switch_connect(const struct real_switch *sw, enum ofp_version version)
 {
     AUTO_TEXT *name = mem_textf("unix:%s/br-int.mgmt", sw->directory);
     struct vconn *vconn;
-    assert_int_equal(0, vconn_open_block(name, 1u << version, 0, 10000,
-                                         &vconn));
+    assert_int_equal(0,
+                     vconn_open_block(name, 1u << version, 0, 10000, &vconn));
     assert_int_equal(vconn_get_version(vconn), version);
     return vconn;
 }
@@ -147,8 +147,8 @@ add_bucket(struct ovs_list *buckets, const struct item *item)
 }
 
 static void
-add_group(struct vconn *vconn, uint32_t group,
-          const struct item *const *items, size_t n)
+add_group(struct vconn *vconn, uint32_t group, const struct item *const *items,
+          size_t n)
 {
     struct ofputil_group_mod gm = {
         .command = OFPGC11_ADD,
@@ -162,8 +162,10 @@ add_group(struct vconn *vconn, uint32_t group,
             add_bucket(&gm.buckets, items[i]);
         }
     }
-    send_or_fail(vconn, ofputil_encode_group_mod(vconn_get_version(vconn),
-                                                 &gm, NULL, -1), "group");
+    send_or_fail(
+        vconn,
+        ofputil_encode_group_mod(vconn_get_version(vconn), &gm, NULL, -1),
+        "group");
     ofputil_bucket_list_destroy(&gm.buckets);
 }
 
@@ -171,8 +173,8 @@ void
 real_switch_add_items(struct vconn *vconn, const struct item *const *items,
                       size_t n)
 {
-    enum ofputil_protocol protocol
-        = ofputil_protocol_from_ofp_version(vconn_get_version(vconn));
+    enum ofputil_protocol protocol =
+        ofputil_protocol_from_ofp_version(vconn_get_version(vconn));
     /* A switch takes a rule only if the groups it names exist. */
     for (size_t i = 0; i < n; i++) {
         if (items[i]->kind == ITEM_GROUP) {
@@ -182,8 +184,8 @@ real_switch_add_items(struct vconn *vconn, const struct item *const *items,
     for (size_t i = 0; i < n; i++) {
         if (items[i]->kind == ITEM_RULE) {
             AUTO_TEXT *text = item_to_text(items[i]);
-            send_or_fail(vconn, item_rule_encode(items[i], OFPFC_ADD,
-                                                 protocol), text);
+            send_or_fail(
+                vconn, item_rule_encode(items[i], OFPFC_ADD, protocol), text);
         }
     }
 }

@@ -280,18 +280,15 @@ bucket_wire(struct draft *r)
 }
 
 const struct sample samples[] = {
-    { local,
-      "LOCAL 100 SEGMENT=17,eth_dst=fa:16:3e:00:00:01 -> TARGET=5,goto "
-      "EGRESS" },
-    { classify,
-      "CLASSIFY 100 in_port=7,untagged -> SEGMENT=17,SENDER=9,"
-      "ORIGIN=local,CARRIER=vxlan,goto GUARD" },
+    { local, "LOCAL 100 SEGMENT=17,eth_dst=fa:16:3e:00:00:01 -> TARGET=5,goto "
+             "EGRESS" },
+    { classify, "CLASSIFY 100 in_port=7,untagged -> SEGMENT=17,SENDER=9,"
+                "ORIGIN=local,CARRIER=vxlan,goto GUARD" },
     { classify_uplink,
       "CLASSIFY 90 in_port=LOCAL -> ORIGIN=physical,PHYSNET=3,goto "
       "DECAP" },
-    { decap_tunnel,
-      "DECAP 100 ORIGIN=tunnel,CARRIER=vxlan,tun_id=5001,"
-      "tun_src=172.16.0.2 -> SEGMENT=17,goto LOCAL" },
+    { decap_tunnel, "DECAP 100 ORIGIN=tunnel,CARRIER=vxlan,tun_id=5001,"
+                    "tun_src=172.16.0.2 -> SEGMENT=17,goto LOCAL" },
     { decap_tunnel6,
       "DECAP 101 tun_id=1311768467463790320,tun_ipv6_src=fd00::2 -> "
       "resubmit LOCAL" },
@@ -303,14 +300,11 @@ const struct sample samples[] = {
     { guard_ip6,
       "GUARD 61 SENDER=9,ipv6,ipv6_src=fd00:1::/64,ipv6_dst=ff02::/16 "
       "-> goto GUARD_SOURCE" },
-    { guard_dhcp,
-      "GUARD 62 udp,ip_dst=255.255.255.255,tp_src=68,tp_dst=67 -> "
-      "controller(reason=3 max_length=1500)" },
-    { guard_arp,
-      "GUARD 63 arp,arp_spa=10.0.0.0/24,arp_op=2,"
-      "arp_sha=fa:16:3e:00:00:01 -> goto ANSWER" },
-    { guard_drop,
-      "GUARD 1 eth_type=0x88cc -> drop" },
+    { guard_dhcp, "GUARD 62 udp,ip_dst=255.255.255.255,tp_src=68,tp_dst=67 -> "
+                  "controller(reason=3 max_length=1500)" },
+    { guard_arp, "GUARD 63 arp,arp_spa=10.0.0.0/24,arp_op=2,"
+                 "arp_sha=fa:16:3e:00:00:01 -> goto ANSWER" },
+    { guard_drop, "GUARD 1 eth_type=0x88cc -> drop" },
     { guard_advertisement,
       "GUARD_CLAIM 60 icmp6,icmp_type=136,icmp_code=0,"
       "nd_target=fd00:1::4,nd_tll=fa:16:3e:00:00:01 -> goto ANSWER" },
@@ -333,22 +327,16 @@ const struct sample samples[] = {
       "goto REMOTE" },
     { encap_vlan,
       "ENCAP 100 SEGMENT=18 -> push_vlan:0x8100,vlan_vid=200,goto WIRE" },
-    { encap_tunnel,
-      "ENCAP 101 SEGMENT=17 -> tun_id=5001,goto TUNNEL" },
-    { tunnel,
-      "TUNNEL 100 HOST=4 -> tun_dst=172.16.0.4,goto WIRE" },
-    { output,
-      "OUTPUT 100 TARGET=5 -> output:7" },
+    { encap_tunnel, "ENCAP 101 SEGMENT=17 -> tun_id=5001,goto TUNNEL" },
+    { tunnel, "TUNNEL 100 HOST=4 -> tun_dst=172.16.0.4,goto WIRE" },
+    { output, "OUTPUT 100 TARGET=5 -> output:7" },
     { bucket_local,
       "group FLOOD_LOCAL(17) bucket 5 -> TARGET=5,resubmit EGRESS" },
-    { bucket_remote,
-      "group FLOOD_REMOTE(17) bucket 4 -> tun_id=5001,"
-      "tun_dst=172.16.0.4,CARRIER=geneve,resubmit WIRE" },
-    { bucket_remote6,
-      "group UNKNOWN_REMOTE(17) bucket 4 -> tun_id=5001,"
-      "tun_ipv6_dst=fd00::4,output:100" },
-    { bucket_wire,
-      "group FLOOD_REMOTE(18) bucket 1 -> push_vlan:0x8100,"
-      "vlan_vid=200,resubmit WIRE" },
+    { bucket_remote, "group FLOOD_REMOTE(17) bucket 4 -> tun_id=5001,"
+                     "tun_dst=172.16.0.4,CARRIER=geneve,resubmit WIRE" },
+    { bucket_remote6, "group UNKNOWN_REMOTE(17) bucket 4 -> tun_id=5001,"
+                      "tun_ipv6_dst=fd00::4,output:100" },
+    { bucket_wire, "group FLOOD_REMOTE(18) bucket 1 -> push_vlan:0x8100,"
+                   "vlan_vid=200,resubmit WIRE" },
 };
 const size_t n_samples = sizeof samples / sizeof samples[0];

@@ -9,7 +9,7 @@
 #include "pipeline/pipeline.h"
 
 struct sample {
-    void (*write)(struct draft *);      /* Initialises the draft, too. */
+    void (*write)(struct draft *); /* Initialises the draft, too. */
     const char *text;
 };
 

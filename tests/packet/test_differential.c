@@ -24,8 +24,15 @@
 #include "tests/packet/packet.h"
 #include "tests/packet/real_switch.h"
 
-enum { FIRST_PORT = 10, N_PORTS = 4, TUNNEL_PORT = 1, N_ROUNDS = 12,
-       N_PACKETS = 12, MAX_FRAMES = 1000, DEADLINE_S = 10 };
+enum {
+    FIRST_PORT = 10,
+    N_PORTS = 4,
+    TUNNEL_PORT = 1,
+    N_ROUNDS = 12,
+    N_PACKETS = 12,
+    MAX_FRAMES = 1000,
+    DEADLINE_S = 10
+};
 
 /* Where packets that were given a tunnel header leave. */
 #define UNDERLAY_PORT "90"
@@ -46,8 +53,8 @@ struct fixture {
     uint64_t seed;
     struct uuid host;
     struct scopes *scopes;
-    long offsets[N_PORTS];      /* Read so far of each port's capture. */
-    int notify;                 /* Readable when a capture grew. */
+    long offsets[N_PORTS]; /* Read so far of each port's capture. */
+    int notify;            /* Readable when a capture grew. */
     size_t n_compared;
 };
 
@@ -211,7 +218,9 @@ then_some_output(struct fixture *f, struct draft *r)
 {
     /* A bucket goes to EGRESS or OUTPUT: a group there would be a loop. */
     switch (dice(f, r->table < T_EGRESS ? 8 : 5)) {
-    case 0: case 1: case 2:
+    case 0:
+    case 1:
+    case 2:
         then_output(r, FIRST_PORT + dice(f, N_PORTS));
         break;
     case 3:
@@ -220,7 +229,8 @@ then_some_output(struct fixture *f, struct draft *r)
     case 4:
         then_output_in_port(r);
         break;
-    case 5: case 6:
+    case 5:
+    case 6:
         then_group(r, group_number(GROUP_FLOOD_LOCAL, dice(f, 3)));
         break;
     default:
@@ -465,9 +475,9 @@ outputs_of_result(const struct packet_result *r)
                    && !uid_is_zero((const void *) &output->tunnel.remote)) {
             char remote[INET6_ADDRSTRLEN];
             ipaddr_to_text(&output->tunnel.remote, remote);
-            texts[n++] = mem_textf("tunnel %llu to %s",
-                                   (unsigned long long) output->tunnel.key,
-                                   remote);
+            texts[n++] =
+                mem_textf("tunnel %llu to %s",
+                          (unsigned long long) output->tunnel.key, remote);
         }
     }
     return join(texts, n);
@@ -482,7 +492,7 @@ next_token(char **cursorp)
     if (!*start) {
         return NULL;
     }
-    for (char *p = start; ; p++) {
+    for (char *p = start;; p++) {
         depth += (*p == '(') - (*p == ')');
         if (!*p || (*p == ',' && !depth)) {
             *cursorp = *p ? p + 1 : p;
@@ -504,7 +514,7 @@ output_of_token(const char *token)
         unsigned int key = 0;
         assert_true(ip && vni && sscanf(vni, "vni=%x", &key) == 1
                     && sscanf(strstr(ip, "dst="), "dst=%63[0-9.]", remote)
-                    == 1);
+                           == 1);
         return mem_textf("tunnel %u to %s", key, remote);
     } else if (*token >= '0' && *token <= '9'
                && strcmp(token, UNDERLAY_PORT)) {
@@ -567,7 +577,7 @@ compare_trace(struct fixture *f, uint32_t in_port,
 static bool
 read_captured(struct fixture *f, int port, struct frame *frame)
 {
-    uint32_t header[4];         /* Seconds, microseconds, sizes. */
+    uint32_t header[4]; /* Seconds, microseconds, sizes. */
     AUTO_TEXT *path = mem_textf("%s/p%d.pcap", real_switch_directory(f->sw),
                                 FIRST_PORT + port);
     FILE *stream = fopen(path, "r");
@@ -623,14 +633,14 @@ compare_port(struct fixture *f, int port, const struct packet_result *result)
     AUTO_TEXT *got = join(gots, n);
     if (strcmp(want, got)) {
         print_error("%s", ds_cstr_ro(&result->trace));
-        fail_msg("port %d:\ninterpreter %s\nswitch      %s",
-                 FIRST_PORT + port, want, got);
+        fail_msg("port %d:\ninterpreter %s\nswitch      %s", FIRST_PORT + port,
+                 want, got);
     }
 }
 
 static void
-compare_frames(struct fixture *f, uint32_t in_port,
-               const struct frame *frame, const struct packet_result *result)
+compare_frames(struct fixture *f, uint32_t in_port, const struct frame *frame,
+               const struct packet_result *result)
 {
     AUTO_TEXT *hex = frame_to_hex(frame);
     free(real_switch_shell(f->sw, "$APPCTL netdev-dummy/receive p%u %s",
@@ -651,8 +661,7 @@ compare_packet(struct fixture *f)
     if (!dice(f, 4)) {
         struct packet_tunnel tunnel = { .key = 5000 + dice(f, 2) };
         assert_true(ipaddr_from_text(peers[dice(f, 2)], &tunnel.remote));
-        packet_run(f->scopes, &f->host, TUNNEL_PORT, &tunnel, &frame,
-                   &result);
+        packet_run(f->scopes, &f->host, TUNNEL_PORT, &tunnel, &frame, &result);
         compare_trace(f, TUNNEL_PORT, &tunnel, &frame, &result);
     } else {
         uint32_t in_port = FIRST_PORT + dice(f, N_PORTS);
@@ -668,15 +677,18 @@ set_up_ports(struct fixture *f)
 {
     for (int i = FIRST_PORT; i < FIRST_PORT + N_PORTS; i++) {
         free(real_switch_shell(
-            f->sw, "$VSCTL add-port br-int p%d -- set interface p%d "
-            "type=dummy ofport_request=%d options:tx_pcap=$D/p%d.pcap", i, i,
-            i, i));
-        f->offsets[i - FIRST_PORT] = 24;        /* The file's header. */
+            f->sw,
+            "$VSCTL add-port br-int p%d -- set interface p%d "
+            "type=dummy ofport_request=%d options:tx_pcap=$D/p%d.pcap",
+            i, i, i, i));
+        f->offsets[i - FIRST_PORT] = 24; /* The file's header. */
     }
-    assert_true(inotify_add_watch(f->notify, real_switch_directory(f->sw),
-                                  IN_MODIFY) >= 0);
+    assert_true(
+        inotify_add_watch(f->notify, real_switch_directory(f->sw), IN_MODIFY)
+        >= 0);
     free(real_switch_shell(
-        f->sw, "$VSCTL add-port br-int vxlan -- set interface vxlan "
+        f->sw,
+        "$VSCTL add-port br-int vxlan -- set interface vxlan "
         "type=vxlan options:remote_ip=flow options:key=flow "
         "ofport_request=%d -- add-br br-phy -- set bridge br-phy "
         "datapath_type=dummy other_config:hwaddr=aa:55:aa:55:00:01 -- "
@@ -726,7 +738,7 @@ test_same_as_a_switch(void **state)
     for (int round = 0; round < N_ROUNDS; round++) {
         free(real_switch_shell(
             f->sw, "ovs-ofctl -O OpenFlow15 del-flows unix:$D/br-int.mgmt && "
-            "ovs-ofctl -O OpenFlow15 del-groups unix:$D/br-int.mgmt"));
+                   "ovs-ofctl -O OpenFlow15 del-groups unix:$D/br-int.mgmt"));
         write_program(f);
         real_switch_program(f->vconn, f->scopes, &f->host);
         /* Or old decisions live on for a moment. */

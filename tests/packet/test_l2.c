@@ -21,9 +21,9 @@
 #include "lab/lab.h"
 #include "tests/packet/packet.h"
 
-#define NET "10000000-0000-0000-0000-000000000001"
-#define OTHER "10000000-0000-0000-0000-000000000002"
-#define VLAN "10000000-0000-0000-0000-000000000003"
+#define NET     "10000000-0000-0000-0000-000000000001"
+#define OTHER   "10000000-0000-0000-0000-000000000002"
+#define VLAN    "10000000-0000-0000-0000-000000000003"
 #define SUBNET4 "20000000-0000-0000-0000-000000000004"
 #define SUBNET6 "20000000-0000-0000-0000-000000000006"
 #define PORT(N) "30000000-0000-0000-0000-0000000000" N
@@ -33,8 +33,7 @@ static const struct eth_addr mac_b = ETH_ADDR_C(fa, 16, 3e, 00, 00, 0b);
 static const struct eth_addr mac_c = ETH_ADDR_C(fa, 16, 3e, 00, 00, 0c);
 static const struct eth_addr mac_v = ETH_ADDR_C(fa, 16, 3e, 00, 00, 01);
 static const struct eth_addr mac_w = ETH_ADDR_C(fa, 16, 3e, 00, 00, 02);
-static const struct eth_addr mac_stranger
-    = ETH_ADDR_C(fa, 16, 3e, ff, ff, ff);
+static const struct eth_addr mac_stranger = ETH_ADDR_C(fa, 16, 3e, ff, ff, ff);
 static const struct eth_addr broadcast = ETH_ADDR_C(ff, ff, ff, ff, ff, ff);
 
 enum { WIRE = 4, VXLAN = 1 };
@@ -44,9 +43,8 @@ static const char *const host_names[] = { "h1", "h2", "h3" };
 /* The cloud. */
 
 static void
-put_port(struct lab *lab, const char *id, const char *network,
-         const char *mac, const char *addresses, const char *host,
-         const char *more)
+put_port(struct lab *lab, const char *id, const char *network, const char *mac,
+         const char *addresses, const char *host, const char *more)
 {
     AUTO_TEXT *body = mem_textf(
         "{\"id\":\"%s\",\"network_id\":\"%s\",\"mac_address\":\"%s\","
@@ -88,8 +86,8 @@ setup(void **state)
              FIXED4("10.0.0.11") "," FIXED6("fd00::11"), "h2", "");
     put_port(lab, PORT("0c"), NET, "fa:16:3e:00:00:0c", FIXED4("10.0.0.12"),
              "h3", ",\"port_security_enabled\":false");
-    put_port(lab, PORT("0d"), OTHER, "fa:16:3e:00:00:0b",
-             FIXED4("10.0.0.11"), "h2", "");
+    put_port(lab, PORT("0d"), OTHER, "fa:16:3e:00:00:0b", FIXED4("10.0.0.11"),
+             "h2", "");
     put_port(lab, PORT("01"), VLAN, "fa:16:3e:00:00:01", FIXED4("10.0.0.1"),
              "h1", "");
     put_port(lab, PORT("02"), VLAN, "fa:16:3e:00:00:02", FIXED4("10.0.0.2"),
@@ -177,8 +175,8 @@ unicast_crosses_hosts(void **state)
 {
     expect(*state, "h1", 10,
            frame_echo(mac_a, mac_b, "10.0.0.10", "10.0.0.11"), "h2:10");
-    expect(*state, "h1", 10,
-           frame_echo(mac_a, mac_b, "fd00::10", "fd00::11"), "h2:10");
+    expect(*state, "h1", 10, frame_echo(mac_a, mac_b, "fd00::10", "fd00::11"),
+           "h2:10");
     expect(*state, "h2", 10,
            frame_echo(mac_b, mac_a, "10.0.0.11", "10.0.0.10"), "h1:10");
 }
@@ -207,8 +205,7 @@ static void
 unknown_unicast_goes_where_a_port_needs_it(void **state)
 {
     expect(*state, "h1", 10,
-           frame_echo(mac_a, mac_stranger, "10.0.0.10", "10.0.0.77"),
-           "h3:10");
+           frame_echo(mac_a, mac_stranger, "10.0.0.10", "10.0.0.77"), "h3:10");
     expect(*state, "h3", 10,
            frame_echo(mac_c, mac_stranger, "10.0.0.12", "10.0.0.77"), "");
 }
@@ -221,17 +218,16 @@ known_addresses_are_answered_at_once(void **state)
     struct packet_result result;
     struct flow flow = { .in_port.ofp_port = 0 };
 
-    struct frame request
-        = frame_arp_request(mac_a, "10.0.0.10", "10.0.0.11");
+    struct frame request = frame_arp_request(mac_a, "10.0.0.10", "10.0.0.11");
     packet_run(lab->scopes, &h1, 10, NULL, &request, &result);
-    struct frame expected
-        = frame_arp(2, mac_b, "10.0.0.11", mac_a, "10.0.0.10");
-    assert_true(frame_equals(&packet_only_output(&result, 10)->frame,
-                             &expected));
+    struct frame expected =
+        frame_arp(2, mac_b, "10.0.0.11", mac_a, "10.0.0.10");
+    assert_true(
+        frame_equals(&packet_only_output(&result, 10)->frame, &expected));
     packet_result_uninit(&result);
 
-    struct frame solicitation
-        = frame_solicitation(mac_a, "fd00::10", "fd00::11");
+    struct frame solicitation =
+        frame_solicitation(mac_a, "fd00::10", "fd00::11");
     packet_run(lab->scopes, &h1, 10, NULL, &solicitation, &result);
     frame_parse(&packet_only_output(&result, 10)->frame, &flow);
     assert_int_equal(ntohs(flow.tp_src), 136);
@@ -244,8 +240,8 @@ static void
 nobody_is_told_its_own_address_is_taken(void **state)
 {
     /* ARP probe, announcement, and duplicate address detection. */
-    expect(*state, "h1", 10,
-           frame_arp_request(mac_a, "0.0.0.0", "10.0.0.10"), "h2:10 h3:10");
+    expect(*state, "h1", 10, frame_arp_request(mac_a, "0.0.0.0", "10.0.0.10"),
+           "h2:10 h3:10");
     expect(*state, "h1", 10,
            frame_arp_request(mac_a, "10.0.0.10", "10.0.0.10"), "h2:10 h3:10");
     expect(*state, "h1", 10, frame_solicitation(mac_a, "::", "fd00::10"),
@@ -285,16 +281,14 @@ what_a_guarded_port_needs_passes(void **state)
            frame_advertisement(mac_a, "fd00::10", "fd00::10", mac_a),
            "h2:10 h3:10");
     expect(*state, "h1", 10,
-           frame_ethernet(mac_a, broadcast, 0x8035, "rarp", 4),
-           "h2:10 h3:10");
+           frame_ethernet(mac_a, broadcast, 0x8035, "rarp", 4), "h2:10 h3:10");
 }
 
 static void
 security_off_means_off(void **state)
 {
     expect(*state, "h3", 10,
-           frame_echo(mac_stranger, mac_b, "192.0.2.1", "10.0.0.11"),
-           "h2:10");
+           frame_echo(mac_stranger, mac_b, "192.0.2.1", "10.0.0.11"), "h2:10");
 }
 
 static void
@@ -311,8 +305,7 @@ allowed_pairs_pass(void **state)
     expect(lab, "h1", 10, frame_echo(mac_a, mac_b, "10.9.3.4", "10.0.0.11"),
            "h2:10");
     expect(lab, "h1", 10,
-           frame_echo(virtual_mac, mac_b, "10.0.0.100", "10.0.0.11"),
-           "h2:10");
+           frame_echo(virtual_mac, mac_b, "10.0.0.100", "10.0.0.11"), "h2:10");
     expect(lab, "h1", 10,
            frame_echo(virtual_mac, mac_b, "10.0.0.10", "10.0.0.11"), "");
     /* Frames to the virtual MAC address find their way. */
@@ -332,8 +325,8 @@ vlan_networks_use_the_wire(void **state)
            "h2:11");
 
     /* Somebody outside, in the right VLAN and in a wrong one. */
-    struct frame outside
-        = frame_echo(mac_stranger, mac_v, "10.0.0.254", "10.0.0.1");
+    struct frame outside =
+        frame_echo(mac_stranger, mac_v, "10.0.0.254", "10.0.0.1");
     expect(lab, "h1", WIRE, frame_tagged(&outside, 200), "h1:11");
     expect(lab, "h1", WIRE, frame_tagged(&outside, 201), "");
     expect(lab, "h1", WIRE, outside, "");
@@ -341,12 +334,12 @@ vlan_networks_use_the_wire(void **state)
     /* To somebody outside: tagged, on the wire. */
     struct uuid h1 = lab_host_id("h1");
     struct packet_result result;
-    struct frame out
-        = frame_echo(mac_v, mac_stranger, "10.0.0.1", "10.0.0.254");
+    struct frame out =
+        frame_echo(mac_v, mac_stranger, "10.0.0.1", "10.0.0.254");
     struct frame tagged = frame_tagged(&out, 200);
     packet_run(lab->scopes, &h1, 11, NULL, &out, &result);
-    assert_true(frame_equals(&packet_only_output(&result, WIRE)->frame,
-                             &tagged));
+    assert_true(
+        frame_equals(&packet_only_output(&result, WIRE)->frame, &tagged));
     packet_result_uninit(&result);
 }
 
@@ -356,8 +349,7 @@ tunnel_keys_are_not_trusted_blindly(void **state)
     struct lab *lab = *state;
     struct uuid h1 = lab_host_id("h1");
     struct packet_result result;
-    struct frame frame
-        = frame_echo(mac_b, mac_a, "10.0.0.11", "10.0.0.10");
+    struct frame frame = frame_echo(mac_b, mac_a, "10.0.0.11", "10.0.0.10");
     struct packet_tunnel unknown = { .key = 77 };
     packet_run(lab->scopes, &h1, VXLAN, &unknown, &frame, &result);
     assert_int_equal(result.n_outputs, 0);
@@ -368,8 +360,7 @@ static void
 a_moved_port_is_followed(void **state)
 {
     struct lab *lab = *state;
-    struct frame frame
-        = frame_echo(mac_a, mac_b, "10.0.0.10", "10.0.0.11");
+    struct frame frame = frame_echo(mac_a, mac_b, "10.0.0.10", "10.0.0.11");
 
     /* Plugged at its new host, not yet bound to it. */
     lab_plug(lab, "h3", PORT("0b"), 20);
@@ -393,10 +384,10 @@ down_means_silent(void **state)
     put_port(lab, PORT("0b"), NET, "fa:16:3e:00:00:0b", FIXED4("10.0.0.11"),
              "h2", ",\"admin_state_up\":false");
     lab_run(lab);
-    expect(lab, "h1", 10,
-           frame_echo(mac_a, mac_b, "10.0.0.10", "10.0.0.11"), "h3:10");
-    expect(lab, "h2", 10,
-           frame_echo(mac_b, mac_a, "10.0.0.11", "10.0.0.10"), "");
+    expect(lab, "h1", 10, frame_echo(mac_a, mac_b, "10.0.0.10", "10.0.0.11"),
+           "h3:10");
+    expect(lab, "h2", 10, frame_echo(mac_b, mac_a, "10.0.0.11", "10.0.0.10"),
+           "");
 
     lab_put(lab, "network",
             "{\"id\":\"" NET "\",\"provider:network_type\":\"vxlan\","

@@ -13,8 +13,16 @@
 static const struct eth_addr mac_a = ETH_ADDR_C(fa, 16, 3e, 00, 00, 0a);
 static const struct eth_addr mac_b = ETH_ADDR_C(fa, 16, 3e, 00, 00, 0b);
 
-enum { PORT_A = 10, PORT_B = 11, PORT_TUNNEL = 1, PORT_WIRE = 4,
-       SEGMENT = 17, NUMBER_A = 1, NUMBER_B = 2, NUMBER_PEER = 9 };
+enum {
+    PORT_A = 10,
+    PORT_B = 11,
+    PORT_TUNNEL = 1,
+    PORT_WIRE = 4,
+    SEGMENT = 17,
+    NUMBER_A = 1,
+    NUMBER_B = 2,
+    NUMBER_PEER = 9
+};
 
 struct fixture {
     struct scopes *scopes;
@@ -179,9 +187,8 @@ tear_down(void **state)
 }
 
 static void
-expect(struct fixture *f, uint32_t in_port,
-       const struct packet_tunnel *tunnel, const struct frame *frame,
-       const char *outputs)
+expect(struct fixture *f, uint32_t in_port, const struct packet_tunnel *tunnel,
+       const struct frame *frame, const char *outputs)
 {
     struct packet_result r;
     packet_run(f->scopes, &f->host, in_port, tunnel, frame, &r);
@@ -206,8 +213,8 @@ static void
 test_unknown_is_dropped(void **state)
 {
     struct eth_addr mac_c = ETH_ADDR_C(fa, 16, 3e, 00, 00, 0c);
-    struct frame frame = frame_udp(mac_a, mac_c, "10.0.0.10", "10.0.0.12",
-                                   5, 6);
+    struct frame frame =
+        frame_udp(mac_a, mac_c, "10.0.0.10", "10.0.0.12", 5, 6);
     expect(*state, PORT_A, NULL, &frame, "drop");
     expect(*state, 55, NULL, &frame, "drop");
 }
@@ -365,8 +372,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_from_tunnel, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_arp_is_answered, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(test_solicitation_is_answered,
-                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_solicitation_is_answered, set_up,
+                                        tear_down),
         cmocka_unit_test(test_frames_round_trip),
         cmocka_unit_test(test_extension_header),
         cmocka_unit_test(test_checksums),

@@ -42,8 +42,10 @@ add_groups(struct fixture *f)
         enum group_use use;
         uint32_t number;
     } groups[] = {
-        { GROUP_FLOOD_LOCAL, 17 }, { GROUP_FLOOD_REMOTE, 17 },
-        { GROUP_UNKNOWN_REMOTE, 17 }, { GROUP_FLOOD_REMOTE, 18 },
+        { GROUP_FLOOD_LOCAL, 17 },
+        { GROUP_FLOOD_REMOTE, 17 },
+        { GROUP_UNKNOWN_REMOTE, 17 },
+        { GROUP_FLOOD_REMOTE, 18 },
     };
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
         f->items[f->n_items++] = scope_add_group(
@@ -84,8 +86,8 @@ tear_down(void **state)
 static void
 check_flow(const struct fixture *f, struct ofputil_flow_stats *fs)
 {
-    const struct item *item
-        = scopes_find_cookie(f->scopes, be64toh(fs->cookie));
+    const struct item *item =
+        scopes_find_cookie(f->scopes, be64toh(fs->cookie));
     assert_non_null(item);
     fs->packet_count = UINT64_MAX;
     AUTO_TEXT *got = pipeline_flow_to_text(fs);
@@ -97,15 +99,17 @@ static size_t
 dump_flows(const struct fixture *f, struct vconn *vconn)
 {
     struct ofputil_flow_stats_request request = {
-        .out_port = OFPP_ANY, .out_group = OFPG_ANY, .table_id = OFPTT_ALL,
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+        .table_id = OFPTT_ALL,
     };
     match_init_catchall(&request.match);
     struct ofputil_flow_stats *flows;
     size_t n;
-    enum ofputil_protocol protocol
-        = ofputil_protocol_from_ofp_version(vconn_get_version(vconn));
-    assert_int_equal(0, vconn_dump_flows(vconn, &request, protocol, &flows,
-                                         &n));
+    enum ofputil_protocol protocol =
+        ofputil_protocol_from_ofp_version(vconn_get_version(vconn));
+    assert_int_equal(0,
+                     vconn_dump_flows(vconn, &request, protocol, &flows, &n));
     for (size_t i = 0; i < n; i++) {
         check_flow(f, &flows[i]);
         free((void *) (uintptr_t) flows[i].ofpacts);
@@ -135,8 +139,7 @@ check_group(const struct fixture *f, const struct ofputil_group_desc *gd,
         }
         assert_int_equal(item->cookie,
                          bucket_cookie(gd->group_id, item->bucket,
-                                       bucket->ofpacts,
-                                       bucket->ofpacts_len));
+                                       bucket->ofpacts, bucket->ofpacts_len));
         n++;
     }
     return n;
@@ -148,11 +151,10 @@ dump_buckets(const struct fixture *f, struct vconn *vconn)
     enum ofp_version version = vconn_get_version(vconn);
     struct ovs_list requests, replies;
     ovs_list_init(&requests);
-    struct ofpbuf *request = ofputil_encode_group_desc_request(version,
-                                                               OFPG_ALL);
+    struct ofpbuf *request =
+        ofputil_encode_group_desc_request(version, OFPG_ALL);
     ovs_list_push_back(&requests, &request->list_node);
-    assert_int_equal(0, vconn_transact_multipart(vconn, &requests,
-                                                 &replies));
+    assert_int_equal(0, vconn_transact_multipart(vconn, &requests, &replies));
     size_t n = 0;
     struct ofpbuf *reply;
     LIST_FOR_EACH_POP (reply, list_node, &replies) {
@@ -177,18 +179,18 @@ check_version(struct fixture *f, enum ofp_version version)
     for (size_t i = 0; i < f->n_items; i++) {
         if (f->items[i]->kind == ITEM_RULE) {
             struct ofpbuf *reply;
-            struct ofpbuf *message = item_rule_encode(
-                f->items[i], OFPFC_DELETE_STRICT,
-                ofputil_protocol_from_ofp_version(version));
-            assert_int_equal(0, vconn_transact_noreply(vconn, message,
-                                                       &reply));
+            struct ofpbuf *message =
+                item_rule_encode(f->items[i], OFPFC_DELETE_STRICT,
+                                 ofputil_protocol_from_ofp_version(version));
+            assert_int_equal(0,
+                             vconn_transact_noreply(vconn, message, &reply));
             assert_null(reply);
         }
     }
     assert_int_equal(dump_flows(f, vconn), 0);
     vconn_close(vconn);
     free(real_switch_shell(f->sw, "ovs-ofctl -O OpenFlow15 del-groups "
-                           "unix:$D/br-int.mgmt"));
+                                  "unix:$D/br-int.mgmt"));
 }
 
 static void
@@ -229,7 +231,7 @@ test_delete_spares_strangers(void **state)
     }
     free(real_switch_shell(
         f->sw, "ovs-ofctl -O OpenFlow15 add-flow unix:$D/br-int.mgmt "
-        "'cookie=0x77,table=90,priority=100,reg2=5,actions=drop'"));
+               "'cookie=0x77,table=90,priority=100,reg2=5,actions=drop'"));
     struct vconn *vconn = real_switch_connect(f->sw, OFP15_VERSION);
     for (size_t i = 0; i < f->n_items; i++) {
         if (f->items[i]->kind == ITEM_RULE) {

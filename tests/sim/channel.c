@@ -25,12 +25,12 @@
 #include <stdio.h>
 
 #define DEFAULT_INPUT_LIMIT (1024 * 1024)
-#define DIAL_TIMEOUT (10 * SECOND)
+#define DIAL_TIMEOUT        (10 * SECOND)
 
 enum channel_state {
-    CONNECTING,                 /* Dialed; to OPEN or CLOSED. */
-    HANDSHAKE,                  /* To be accepted; to OPEN. */
-    OPEN,                       /* To CLOSED. */
+    CONNECTING, /* Dialed; to OPEN or CLOSED. */
+    HANDSHAKE,  /* To be accepted; to OPEN. */
+    OPEN,       /* To CLOSED. */
     CLOSED,
 };
 
@@ -38,34 +38,34 @@ enum channel_state {
 struct segment {
     struct ovs_list node;
     uint64_t due;
-    char *reason;               /* The end if not null. */
+    char *reason; /* The end if not null. */
     size_t size;
     uint8_t data[];
 };
 
 struct channel {
     struct loop *loop;
-    struct ovs_list node;       /* In 'struct net's 'channels'. */
-    struct channel *other;      /* Null if gone, or not there yet. */
+    struct ovs_list node;  /* In 'struct net's 'channels'. */
+    struct channel *other; /* Null if gone, or not there yet. */
     bool is_accepted;
     enum channel_state state;
     struct channel_events events;
     void *aux;
 
     /* Being set up. */
-    struct happening setup;     /* Connect, be connected, be accepted. */
-    uint16_t port;              /* Dialed. */
-    struct tls_context *tls;    /* To dial with, or null. */
+    struct happening setup;  /* Connect, be connected, be accepted. */
+    uint16_t port;           /* Dialed. */
+    struct tls_context *tls; /* To dial with, or null. */
     uint64_t dialed_at;
-    struct listener *listener;  /* In HANDSHAKE. */
-    char *refusal;              /* What a dial will fail with. */
+    struct listener *listener; /* In HANDSHAKE. */
+    char *refusal;             /* What a dial will fail with. */
 
     /* Data. */
     struct bytes output;
     struct happening pump;
-    struct ovs_list arrivals;   /* Of 'struct segment'. */
-    size_t n_arriving;          /* Bytes in 'arrivals'. */
-    uint64_t last_due;          /* Of 'arrivals'. */
+    struct ovs_list arrivals; /* Of 'struct segment'. */
+    size_t n_arriving;        /* Bytes in 'arrivals'. */
+    uint64_t last_due;        /* Of 'arrivals'. */
     struct happening arrive;
     struct bytes input;
     size_t input_limit;
@@ -83,7 +83,7 @@ struct channel {
 };
 
 struct listener {
-    struct ovs_list node;       /* In 'struct net's 'listeners'. */
+    struct ovs_list node; /* In 'struct net's 'listeners'. */
     struct loop *loop;
     char *address;
     uint16_t port;
@@ -128,8 +128,10 @@ struct err *
 tls_context_create(const struct tls_files *files, struct tls_context **tlsp)
 {
     if (!files->key || !files->certificate || !files->ca) {
-        return err_new(ERR_INVALID, !files->key ? "key"
-                       : !files->certificate ? "certificate" : "ca",
+        return err_new(ERR_INVALID,
+                       !files->key           ? "key"
+                       : !files->certificate ? "certificate"
+                                             : "ca",
                        "no file is given");
     }
 
@@ -255,9 +257,8 @@ expect_arrival(struct channel *channel)
         return;
     }
 
-    const struct segment *first
-        = CONTAINER_OF(ovs_list_front(&channel->arrivals), struct segment,
-                       node);
+    const struct segment *first =
+        CONTAINER_OF(ovs_list_front(&channel->arrivals), struct segment, node);
     uint64_t now = loop_now(channel->loop);
     happening_schedule(&channel->arrive,
                        first->due > now ? first->due - now : 0);
@@ -327,8 +328,8 @@ channel_dial(struct loop *loop, const char *address, uint16_t port,
              struct tls_context *tls_or_null,
              const struct channel_events *events, void *aux)
 {
-    struct channel *channel
-        = channel_create(loop, loop_net(loop)->local_address, address, port);
+    struct channel *channel =
+        channel_create(loop, loop_net(loop)->local_address, address, port);
     struct in6_addr addr;
 
     channel->state = CONNECTING;
@@ -447,8 +448,8 @@ void
 channel_limit_backlog(struct channel *channel, size_t low_water_twice)
 {
     channel->backlog_limit = low_water_twice;
-    channel->backlogged = (low_water_twice
-                           && channel->output.size > low_water_twice / 2);
+    channel->backlogged =
+        (low_water_twice && channel->output.size > low_water_twice / 2);
 }
 
 const char *
@@ -522,9 +523,8 @@ arrive(void *channel_)
     bool grown = false;
 
     while (!ovs_list_is_empty(&channel->arrivals)) {
-        struct segment *segment
-            = CONTAINER_OF(ovs_list_front(&channel->arrivals), struct segment,
-                           node);
+        struct segment *segment = CONTAINER_OF(
+            ovs_list_front(&channel->arrivals), struct segment, node);
         if (segment->due > loop_now(channel->loop)
             || (segment->reason && grown)) {
             break;
@@ -622,9 +622,9 @@ static void
 meet(struct channel *channel, struct listener *listener)
 {
     struct loop *loop = channel->loop;
-    struct channel *other
-        = channel_create(loop, channel->peer_address, channel->local_address,
-                         loop_net(loop)->next_port);
+    struct channel *other =
+        channel_create(loop, channel->peer_address, channel->local_address,
+                       loop_net(loop)->next_port);
 
     loop_net(loop)->next_port += loop_net(loop)->next_port < UINT16_MAX;
     other->is_accepted = true;
@@ -664,8 +664,8 @@ setup_dial(struct channel *channel)
     }
 
     channel->setup.idle = false;
-    struct listener *listener = find_listener(loop, channel->peer_address,
-                                              channel->port);
+    struct listener *listener =
+        find_listener(loop, channel->peer_address, channel->port);
     const char *reason = refusal(channel, listener);
     if (reason) {
         channel->refusal = mem_text(reason);
@@ -750,7 +750,7 @@ sim_channel_next(const struct loop *loop, const struct channel *channel)
     struct ovs_list *next = channel ? channel->node.next : channels->next;
 
     return (next == channels ? NULL
-            : CONTAINER_OF(next, struct channel, node));
+                             : CONTAINER_OF(next, struct channel, node));
 }
 
 struct channel *

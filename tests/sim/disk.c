@@ -47,13 +47,13 @@ struct file {
     char *path;
     struct image now;
     struct image durable;
-    bool exists;                /* Has not been deleted. */
-    bool survives;              /* Was synced since it was created. */
-    uint8_t *changed;           /* Per sector of 'now' or 'durable'. */
-    size_t n_changed;           /* Elements of 'changed'. */
+    bool exists;      /* Has not been deleted. */
+    bool survives;    /* Was synced since it was created. */
+    uint8_t *changed; /* Per sector of 'now' or 'durable'. */
+    size_t n_changed; /* Elements of 'changed'. */
     int n_handles;
 
-    int n_shared;               /* Locks of handles, SQLITE_LOCK_*. */
+    int n_shared; /* Locks of handles, SQLITE_LOCK_*. */
     bool reserved;
     bool pending;
     bool exclusive;
@@ -63,11 +63,11 @@ struct file {
 struct sim_disk {
     struct loop *loop;
     sqlite3_vfs vfs;
-    sqlite3_vfs *previous;      /* The default VFS before. */
+    sqlite3_vfs *previous; /* The default VFS before. */
     struct file **files;
     size_t n_files;
     size_t allocated_files;
-    uint64_t epoch;             /* Counts crashes. */
+    uint64_t epoch; /* Counts crashes. */
     uint64_t n_syncs;
     int n_handles;
     bool full;
@@ -76,14 +76,14 @@ struct sim_disk {
 };
 
 struct handle {
-    sqlite3_file base;          /* Must be first. */
+    sqlite3_file base; /* Must be first. */
     struct sim_disk *disk;
-    struct file *file;          /* Null after a crash. */
+    struct file *file; /* Null after a crash. */
     uint64_t epoch;
     bool delete_on_close;
-    int lock;                   /* SQLITE_LOCK_*. */
+    int lock; /* SQLITE_LOCK_*. */
     bool uses_shm;
-    uint8_t shm_shared;         /* A bit per lock that this handle has. */
+    uint8_t shm_shared; /* A bit per lock that this handle has. */
     uint8_t shm_exclusive;
 };
 
@@ -95,8 +95,8 @@ static void
 image_resize(struct image *image, size_t size)
 {
     if (size > image->allocated) {
-        image->allocated = size > 2 * image->allocated
-                           ? size : 2 * image->allocated;
+        image->allocated =
+            size > 2 * image->allocated ? size : 2 * image->allocated;
         image->data = mem_resize(image->data, image->allocated);
     }
     if (size > image->size) {
@@ -698,7 +698,7 @@ sim_disk_register(struct loop *loop)
 
     disk->loop = loop;
     disk->previous = sqlite3_vfs_find(NULL);
-    disk->vfs = (sqlite3_vfs) {
+    disk->vfs = (sqlite3_vfs){
         .iVersion = 2,
         .szOsFile = sizeof(struct handle),
         .mxPathname = 512,

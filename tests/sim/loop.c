@@ -28,21 +28,21 @@ struct deferred {
 };
 
 struct job {
-    struct ovs_list node;       /* In its lane's 'jobs'. */
+    struct ovs_list node; /* In its lane's 'jobs'. */
     void (*work)(void *aux);
     void (*done)(void *aux);
     void *aux;
 };
 
 struct lane {
-    struct ovs_list jobs;       /* The first is being worked on. */
-    bool worked;                /* For the first, only 'done' is left. */
+    struct ovs_list jobs; /* The first is being worked on. */
+    bool worked;          /* For the first, only 'done' is left. */
     struct happening step;
 };
 
 struct loop {
     uint64_t now;
-    uint64_t random;            /* State of the generator. */
+    uint64_t random; /* State of the generator. */
     bool stopping;
     uint64_t n_turns;
 
@@ -50,7 +50,7 @@ struct loop {
     size_t n_heap;
     size_t allocated_heap;
     uint64_t next_sequence;
-    size_t n_busy;              /* In the heap and not 'idle'. */
+    size_t n_busy; /* In the heap and not 'idle'. */
 
     struct ovs_list deferred;
     struct lane lanes[N_LANES];
@@ -118,7 +118,7 @@ void
 happening_init(struct happening *h, struct loop *loop, void (*cb)(void *aux),
                void *aux)
 {
-    *h = (struct happening) { .loop = loop, .cb = cb, .aux = aux };
+    *h = (struct happening){ .loop = loop, .cb = cb, .aux = aux };
 }
 
 void
@@ -225,7 +225,7 @@ loop_create(void)
 {
     struct loop *loop = NEW(struct loop);
 
-    loop->now = SECOND;         /* So that 0 can mean "never". */
+    loop->now = SECOND; /* So that 0 can mean "never". */
     loop->min_latency = 50;
     loop->max_latency = 500;
     loop->min_work = 50;
@@ -284,8 +284,8 @@ loop_run(struct loop *loop)
 void
 loop_run_once(struct loop *loop, int timeout_ms)
 {
-    uint64_t limit = (timeout_ms < 0 ? UINT64_MAX
-                      : loop->now + timeout_ms * MILLISECOND);
+    uint64_t limit =
+        (timeout_ms < 0 ? UINT64_MAX : loop->now + timeout_ms * MILLISECOND);
 
     if (!step(loop, limit) && timeout_ms > 0) {
         loop->now = limit;
@@ -411,8 +411,8 @@ lane_schedule(struct lane *lane)
 {
     struct loop *loop = lane->step.loop;
 
-    happening_schedule(&lane->step, sim_random(loop, loop->min_work / 2,
-                                               loop->max_work / 2));
+    happening_schedule(
+        &lane->step, sim_random(loop, loop->min_work / 2, loop->max_work / 2));
 }
 
 /* Half of the time passes before the work, half between it and 'done': a crash
@@ -421,8 +421,8 @@ static void
 lane_step(void *lane_)
 {
     struct lane *lane = lane_;
-    struct job *job = CONTAINER_OF(ovs_list_front(&lane->jobs), struct job,
-                                   node);
+    struct job *job =
+        CONTAINER_OF(ovs_list_front(&lane->jobs), struct job, node);
 
     if (!lane->worked) {
         lane->worked = true;

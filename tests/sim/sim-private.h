@@ -12,16 +12,16 @@ struct happening {
     struct loop *loop;
     void (*cb)(void *aux);
     void *aux;
-    bool idle;                  /* Does not keep sim_is_quiet() from being
+    bool idle; /* Does not keep sim_is_quiet() from being
                                  * true, as a timer. */
 
-    size_t position;            /* In the heap plus 1, 0 if not scheduled. */
+    size_t position; /* In the heap plus 1, 0 if not scheduled. */
     uint64_t due;
-    uint64_t sequence;          /* Orders what is due at the same time. */
+    uint64_t sequence; /* Orders what is due at the same time. */
 };
 
-void happening_init(struct happening *, struct loop *,
-                    void (*cb)(void *aux), void *aux);
+void happening_init(struct happening *, struct loop *, void (*cb)(void *aux),
+                    void *aux);
 /* Replaces an earlier time. */
 void happening_schedule(struct happening *, uint64_t delay_us);
 /* Does nothing if it is scheduled for an earlier or the same time. */
@@ -37,12 +37,12 @@ uint64_t loop_latency(struct loop *);
 
 /* What channel.c keeps in each loop. */
 struct net {
-    struct ovs_list channels;   /* Of 'struct channel', oldest first. */
+    struct ovs_list channels; /* Of 'struct channel', oldest first. */
     struct ovs_list listeners;
-    struct shash partitioned;   /* Addresses, no data. */
+    struct shash partitioned; /* Addresses, no data. */
     char *local_address;
     uint16_t next_port;
-    int splitting;              /* Percent. */
+    int splitting; /* Percent. */
     size_t window;
 };
 

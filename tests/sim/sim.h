@@ -25,7 +25,7 @@
 #include "base/loop.h"
 
 #define MILLISECOND UINT64_C(1000)
-#define SECOND UINT64_C(1000000)
+#define SECOND      UINT64_C(1000000)
 
 /* Time and chance. */
 
@@ -102,7 +102,7 @@ struct sim_disk;
  * named "sim".  Paths mean nothing beyond their text.  Destroy it after all
  * its connections and before 'loop'. */
 struct sim_disk *sim_disk_register(struct loop *);
-void sim_disk_destroy(struct sim_disk *);       /* Accepts null. */
+void sim_disk_destroy(struct sim_disk *); /* Accepts null. */
 
 /* The power fails: every file becomes its durable image.  If 'torn', of each
  * file a random subset of the 512-byte sectors written since keeps what was

@@ -146,9 +146,10 @@ history(uint64_t seed)
     assert_true(sim_settle(world->loop, SECOND));
     assert_int_equal(world->server.got.length, 2000000);
     loop_random(world->loop, &random, sizeof random);
-    return mem_textf("%d pieces, %"PRIu64" turns, now %"PRIu64", "
-                     "random %"PRIx64, world->server.n_pieces,
-                     sim_n_turns(world->loop), loop_now(world->loop), random);
+    return mem_textf("%d pieces, %" PRIu64 " turns, now %" PRIu64 ", "
+                     "random %" PRIx64,
+                     world->server.n_pieces, sim_n_turns(world->loop),
+                     loop_now(world->loop), random);
 }
 
 static void
@@ -228,8 +229,8 @@ test_timers_of_one_instant_keep_order(void **state OVS_UNUSED)
     struct timer *timers[50];
 
     for (int i = 0; i < 50; i++) {
-        timers[i] = loop_timer_create(world->loop, i == 49 ? note_order
-                                      : note_work, &log);
+        timers[i] = loop_timer_create(world->loop,
+                                      i == 49 ? note_order : note_work, &log);
         loop_timer_set(timers[i], i % 2 ? 10 : 20);
     }
     /* Cancelling from the middle keeps the heap in order. */
@@ -392,8 +393,7 @@ test_tls(void **state OVS_UNUSED)
     assert_null(listener_create(world->loop, "0.0.0.0", 6640, ours,
                                 server_accepted, world, &world->listener));
     world->client.channel = channel_dial(world->loop, "192.0.2.100", 6640,
-                                         theirs, &side_events,
-                                         &world->client);
+                                         theirs, &side_events, &world->client);
     sim_advance(world->loop, SECOND);
     assert_string_equal(world->client.reason,
                         "TLS: certificate verify failed");
@@ -435,9 +435,10 @@ static sqlite3 *
 open_database(void)
 {
     sqlite3 *db;
-    assert_int_equal(sqlite3_open_v2(PATH, &db, (SQLITE_OPEN_READWRITE
-                                                 | SQLITE_OPEN_CREATE), NULL),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_open_v2(PATH, &db,
+                        (SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE), NULL),
+        SQLITE_OK);
     return db;
 }
 
@@ -466,8 +467,8 @@ create_table(void)
     sqlite3 *db = open_database();
 
     assert_int_equal(execute(db, "PRAGMA journal_mode = WAL;"
-                             "PRAGMA synchronous = FULL;"
-                             "CREATE TABLE t (n INTEGER, filling TEXT);"),
+                                 "PRAGMA synchronous = FULL;"
+                                 "CREATE TABLE t (n INTEGER, filling TEXT);"),
                      SQLITE_OK);
     return db;
 }
@@ -476,8 +477,8 @@ create_table(void)
 static int
 insert(sqlite3 *db, int n)
 {
-    AUTO_TEXT *sql = mem_textf("INSERT INTO t VALUES (%d, hex(zeroblob(900)))",
-                               n);
+    AUTO_TEXT *sql =
+        mem_textf("INSERT INTO t VALUES (%d, hex(zeroblob(900)))", n);
     return execute(db, sql);
 }
 
@@ -486,8 +487,9 @@ check_sound(sqlite3 *db)
 {
     sqlite3_stmt *stmt;
 
-    assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1,
-                                        &stmt, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &stmt, NULL),
+        SQLITE_OK);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
     assert_string_equal((const char *) sqlite3_column_text(stmt, 0), "ok");
     sqlite3_finalize(stmt);
@@ -536,7 +538,8 @@ test_disk_unsynced_is_lost(void **state OVS_UNUSED)
     sqlite3 *db = create_table();
     assert_int_equal(insert(db, 1), SQLITE_OK);
     assert_int_equal(execute(db, "PRAGMA wal_checkpoint(TRUNCATE);"
-                             "PRAGMA synchronous = OFF"), SQLITE_OK);
+                                 "PRAGMA synchronous = OFF"),
+                     SQLITE_OK);
     assert_int_equal(insert(db, 2), SQLITE_OK);
     assert_int_equal(query(db, "SELECT count(*) FROM t"), 2);
     sim_disk_crash(bench.disk, false);
@@ -643,7 +646,8 @@ test_disk_many_connections(void **state OVS_UNUSED)
     sqlite3_close(reader);
 
     assert_int_equal(query(writer, "SELECT 'delete' = (SELECT * FROM "
-                           "pragma_journal_mode)"), 0);
+                                   "pragma_journal_mode)"),
+                     0);
     assert_int_equal(execute(writer, "PRAGMA journal_mode = DELETE"),
                      SQLITE_OK);
     assert_int_equal(insert(writer, 3), SQLITE_OK);

@@ -34,8 +34,8 @@ struct rig {
     struct loop *loop;
     struct scopes *scopes;
     struct switches *switches;
-    struct shash items;         /* "struct item *". */
-    struct shash hosts;         /* Names of those wanted for. */
+    struct shash items; /* "struct item *". */
+    struct shash hosts; /* Names of those wanted for. */
     char *targets[8];
     size_t n_targets;
     struct ds line;
@@ -286,8 +286,8 @@ start(struct rig *rig, char **words, size_t n)
     if (n >= 6) {
         settings.tls = (struct tls_files){ words[3], words[4], words[5] };
     }
-    rig->switches = switches_create(rig->loop, rig->scopes, &settings,
-                                    &events, rig);
+    rig->switches =
+        switches_create(rig->loop, rig->scopes, &settings, &events, rig);
     struct err *err = switches_start(rig->switches);
     struct json *json = event(err ? "failed" : "listening");
     if (err) {
@@ -310,8 +310,8 @@ static void
 send_frame(struct rig *rig, char **words)
 {
     struct uuid id = uid_from_name("host", words[1]);
-    uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                          0x02, 0, 0, 0, 0, 1, 0x88, 0xb5 };
+    uint8_t frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02,
+                          0,    0,    0,    0,    1,    0x88, 0xb5 };
 
     switches_send_packet(rig->switches, &id, 0, number(words[2]), frame,
                          sizeof frame);
@@ -350,8 +350,8 @@ obey(struct rig *rig, char **words, size_t n)
         scopes_publish(rig->scopes);
         switches_ready(rig->switches);
         struct json *json = event("published");
-        json_object_put(json, "sequence", json_integer_create(
-            switches_sequence(rig->switches)));
+        json_object_put(json, "sequence",
+                        json_integer_create(switches_sequence(rig->switches)));
         print(json);
     } else if (!strcmp(words[0], "status")) {
         struct json *json = event("status");
@@ -414,8 +414,8 @@ main(void)
         .hosts = SHASH_INITIALIZER(&rig.hosts),
         .line = DS_EMPTY_INITIALIZER,
     };
-    struct fdwatch *watch = loop_watch_fd(rig.loop, STDIN_FILENO, on_input,
-                                          &rig);
+    struct fdwatch *watch =
+        loop_watch_fd(rig.loop, STDIN_FILENO, on_input, &rig);
     loop_run(rig.loop);
 
     loop_unwatch_fd(watch);

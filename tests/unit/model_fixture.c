@@ -21,7 +21,7 @@ random_from_environment(void)
     uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t) time(NULL);
 
     print_message("WEFT_SEED=%llu\n", (unsigned long long) seed);
-    return (struct random) { hash64_mix(seed, 1) };
+    return (struct random){ hash64_mix(seed, 1) };
 }
 
 uint32_t
@@ -78,7 +78,7 @@ error_of(const struct resource *resource, const char *text)
     const struct err *any = err ? err : late;
 
     return (any ? mem_textf("%s: %s", any->field ? any->field : "-", any->text)
-            : NULL);
+                : NULL);
 }
 
 char *
@@ -115,12 +115,22 @@ static struct json *
 random_text(struct random *random)
 {
     static const char *const texts[] = {
-        "", "a", "net \"1\"", "tab\there", "caf\xc3\xa9", "\\", "\x01\x1f",
-        "\x7f", "17", "a rather longer text, as in a description", NULL
+        "",
+        "a",
+        "net \"1\"",
+        "tab\there",
+        "caf\xc3\xa9",
+        "\\",
+        "\x01\x1f",
+        "\x7f",
+        "17",
+        "a rather longer text, as in a description",
+        NULL
     };
 
-    return (random_below(random, 8) ? one_of(random, texts)
-            : json_integer_create(random_below(random, 100)));
+    return (random_below(random, 8)
+                ? one_of(random, texts)
+                : json_integer_create(random_below(random, 100)));
 }
 
 static struct json *
@@ -175,8 +185,8 @@ random_any(struct random *random, int depth)
     default:
         json = json_object_create();
         while (random_below(random, 3)) {
-            json_object_put_nocopy(json, mem_textf("m%u",
-                                                   random_below(random, 9)),
+            json_object_put_nocopy(json,
+                                   mem_textf("m%u", random_below(random, 9)),
                                    random_any(random, depth + 1));
         }
         return json;
@@ -216,25 +226,25 @@ random_ref(struct random *random, bool wrap)
 static struct json *
 random_scalar(struct random *random, const struct field *field)
 {
-    static const char *const addresses[] = {
-        "10.0.0.1", "10.0.0.2", "2001:db8::1", "2001:DB8::2", "fe80::", NULL
-    };
-    static const char *const prefixes[] = {
-        "10.0.0.1", "10.1.2.3/16", "0.0.0.0/0", "2001:db8::/64", "::1/128",
-        "10.0.0.9/32", NULL
-    };
-    static const char *const macs[] = {
-        "fa:16:3e:00:00:01", "FA:16:3E:00:00:0A", NULL
-    };
+    static const char *const addresses[] = { "10.0.0.1",    "10.0.0.2",
+                                             "2001:db8::1", "2001:DB8::2",
+                                             "fe80::",      NULL };
+    static const char *const prefixes[] = { "10.0.0.1",  "10.1.2.3/16",
+                                            "0.0.0.0/0", "2001:db8::/64",
+                                            "::1/128",   "10.0.0.9/32",
+                                            NULL };
+    static const char *const macs[] = { "fa:16:3e:00:00:01",
+                                        "FA:16:3E:00:00:0A", NULL };
     static const char *const bools[] = { "true", "False", "TRUE", NULL };
 
     switch (field->kind) {
     case FIELD_TEXT:
         return (field->values ? random_enumerated(random, field->values)
-                : random_text(random));
+                              : random_text(random));
     case FIELD_BOOL:
-        return (random_below(random, 2) ? one_of(random, bools)
-                : json_boolean_create(random_below(random, 2)));
+        return (random_below(random, 2)
+                    ? one_of(random, bools)
+                    : json_boolean_create(random_below(random, 2)));
     case FIELD_INT:
         return random_int(random, field);
     case FIELD_UID:
@@ -308,14 +318,14 @@ random_object(struct random *random, const struct shape *shape)
         const struct field *field = &shape->fields[i];
         if (!field->rest && (field->required || random_below(random, 3))) {
             bool alias = field->alias && random_below(random, 2);
-            json_object_put(object, alias ? field->alias
-                            : field_json_name(field),
+            json_object_put(object,
+                            alias ? field->alias : field_json_name(field),
                             random_value(random, field));
         }
     }
     while (!random_below(random, 4)) {
-        json_object_put_nocopy(object, mem_textf("x%u",
-                                                 random_below(random, 5)),
+        json_object_put_nocopy(object,
+                               mem_textf("x%u", random_below(random, 5)),
                                random_any(random, 0));
     }
     return object;

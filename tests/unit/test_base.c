@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 
-#define LENGTH(ARRAY) (sizeof (ARRAY) / sizeof *(ARRAY))
+#define LENGTH(ARRAY) (sizeof(ARRAY) / sizeof *(ARRAY))
 
 /* Memory. */
 
@@ -68,8 +68,8 @@ check_err_text(const struct err *err, const char *expected)
 static void
 test_err(void **state OVS_UNUSED)
 {
-    AUTO(err) *err = err_new(ERR_INVALID, "ip_address", "not an address: %s",
-                             "zz");
+    AUTO(err) *err =
+        err_new(ERR_INVALID, "ip_address", "not an address: %s", "zz");
     check_err_text(err, "ip_address: not an address: zz");
     assert_ptr_equal(err_within(err, "fixed_ips[%d].", 1), err);
     check_err_text(err, "fixed_ips[1].ip_address: not an address: zz");
@@ -194,8 +194,8 @@ test_uid_order(void **state OVS_UNUSED)
 static void
 check_derived(const struct uuid *u)
 {
-    assert_int_equal(u->parts[1] >> 12 & 15, 8);        /* Version. */
-    assert_int_equal(u->parts[2] >> 30, 2);             /* Variant. */
+    assert_int_equal(u->parts[1] >> 12 & 15, 8); /* Version. */
+    assert_int_equal(u->parts[2] >> 30, 2);      /* Variant. */
 }
 
 static void
@@ -236,7 +236,7 @@ test_ipaddr(void **state OVS_UNUSED)
 {
     static const struct {
         const char *in;
-        const char *out;        /* Null if 'in' is bad. */
+        const char *out; /* Null if 'in' is bad. */
         bool v4;
     } cases[] = {
         { "0.0.0.0", "0.0.0.0", true },
@@ -366,9 +366,16 @@ static void
 test_mac(void **state OVS_UNUSED)
 {
     static const char *const bad[] = {
-        "", "fa:16:3e:00:00", "fa:16:3e:00:00:0", "fa:16:3e:00:00:010",
-        "fa-16-3e-00-00-01", "fa:16:3e:00:00:0g", "fa:16:3e:00:00:01 ",
-        "fa163e000001", "fa:16:3e:00::0001", ":fa:16:3e:00:00:1",
+        "",
+        "fa:16:3e:00:00",
+        "fa:16:3e:00:00:0",
+        "fa:16:3e:00:00:010",
+        "fa-16-3e-00-00-01",
+        "fa:16:3e:00:00:0g",
+        "fa:16:3e:00:00:01 ",
+        "fa163e000001",
+        "fa:16:3e:00::0001",
+        ":fa:16:3e:00:00:1",
     };
     char text[MAC_LENGTH + 1];
     struct eth_addr mac;
@@ -435,7 +442,7 @@ test_hash64_mix(void **state OVS_UNUSED)
         int n_flipped = 0;
         for (int bit = 0; bit < 64; bit++) {
             uint64_t other = (side ? hash64_mix(1, 2 ^ UINT64_C(1) << bit)
-                              : hash64_mix(1 ^ UINT64_C(1) << bit, 2));
+                                   : hash64_mix(1 ^ UINT64_C(1) << bit, 2));
             n_flipped += __builtin_popcountll(ab ^ other);
         }
         assert_in_range(n_flipped, 64 * 28, 64 * 36);
@@ -472,8 +479,9 @@ test_text_to_int(void **state OVS_UNUSED)
 
     for (size_t i = 0; i < LENGTH(cases); i++) {
         value = 42;
-        assert_int_equal(text_to_int(cases[i].text, INT64_MIN, INT64_MAX,
-                                     &value), cases[i].ok);
+        assert_int_equal(
+            text_to_int(cases[i].text, INT64_MIN, INT64_MAX, &value),
+            cases[i].ok);
         assert_int_equal(value, cases[i].ok ? cases[i].value : 42);
     }
     assert_true(text_to_int("10", 10, 20, &value));
@@ -565,7 +573,7 @@ check_bad_json(const char *text, size_t size, const char *expected)
 }
 
 #define GOOD(TEXT, EXPECTED) check_json(TEXT, sizeof TEXT - 1, EXPECTED)
-#define BAD(TEXT, EXPECTED) check_bad_json(TEXT, sizeof TEXT - 1, EXPECTED)
+#define BAD(TEXT, EXPECTED)  check_bad_json(TEXT, sizeof TEXT - 1, EXPECTED)
 
 static void
 test_json_good(void **state OVS_UNUSED)
@@ -697,7 +705,7 @@ static void
 test_jget(void **state OVS_UNUSED)
 {
     static const char text[] = "{\"s\": \"x\", \"i\": 7, \"r\": 1.5, "
-        "\"t\": true, \"f\": false, \"z\": null}";
+                               "\"t\": true, \"f\": false, \"z\": null}";
     AUTO(json) *json = NULL;
     assert_null(json_parse_limited(text, strlen(text), 9, &json));
 
@@ -741,8 +749,10 @@ note_difference(enum diff_side side, const void *old, const void *new,
 
     assert_int_equal(old == NULL, side == DIFF_ONLY_NEW);
     assert_int_equal(new == NULL, side == DIFF_ONLY_OLD);
-    ds_put_format(ds, "%c%c", (side == DIFF_ONLY_OLD ? '-'
-                               : side == DIFF_ONLY_NEW ? '+' : '='),
+    ds_put_format(ds, "%c%c",
+                  (side == DIFF_ONLY_OLD   ? '-'
+                   : side == DIFF_ONLY_NEW ? '+'
+                                           : '='),
                   *(const char *) (old ? old : new));
 }
 

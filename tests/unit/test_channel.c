@@ -22,8 +22,8 @@ struct end {
     char *reason;
     int n_readable;
     int n_drained;
-    bool echo;                  /* Sends back what it gets. */
-    bool lazy;                  /* Consumes nothing. */
+    bool echo; /* Sends back what it gets. */
+    bool lazy; /* Consumes nothing. */
     enum { KEEP, DESTROY_ON_READ, DESTROY_ON_CONNECT, DESTROY_ON_DRAIN } plan;
 };
 
@@ -216,9 +216,9 @@ check_echo(struct world *world, const char *listen_address,
     assert_string_equal(ds_cstr(&world->client.got), "early bird");
 
     struct channel *accepted = world->server.ends[0].channel;
-    AUTO_TEXT *peer
-        = mem_textf(strchr(dial_address, ':') ? "[%s]:%u" : "%s:%u",
-                    dial_address, listener_port(world->server.listener));
+    AUTO_TEXT *peer =
+        mem_textf(strchr(dial_address, ':') ? "[%s]:%u" : "%s:%u",
+                  dial_address, listener_port(world->server.listener));
     assert_string_equal(channel_peer(world->client.channel), peer);
     assert_string_equal(channel_peer_address(world->client.channel),
                         dial_address);
@@ -357,8 +357,7 @@ check_limited_input(struct world *world, struct tls_context *tls)
     while (n_read < sizeof data) {
         size_t wanted = sizeof data - n_read;
         wanted = wanted > 1000 ? 1000 : wanted;
-        wait_until(world, (channel_peek(end->channel, &size),
-                           size == wanted));
+        wait_until(world, (channel_peek(end->channel, &size), size == wanted));
         assert_memory_equal(channel_peek(end->channel, &size), data + n_read,
                             size);
         int n_readable = end->n_readable;
@@ -470,25 +469,25 @@ check_destroy_in_callbacks(struct world *world, struct tls_context *tls)
     dial(world, &world->client, "127.0.0.1", tls);
     channel_write(world->client.channel, "x", 1);
     wait_until(world, world->client.connected && world->server.n_ends == 1
-                      && world->server.ends[0].closed);
+                          && world->server.ends[0].closed);
     assert_null(world->client.channel);
 
     /* In 'readable', with more to come. */
-    world->client = (struct end) { .plan = DESTROY_ON_READ };
+    world->client = (struct end){ .plan = DESTROY_ON_READ };
     dial(world, &world->client, "127.0.0.1", tls);
     channel_write(world->client.channel, data, BIG);
-    wait_until(world, world->server.n_ends == 2
-                      && world->server.ends[1].closed);
+    wait_until(world,
+               world->server.n_ends == 2 && world->server.ends[1].closed);
     assert_null(world->client.channel);
     assert_false(world->client.closed);
 
     /* In 'drained'. */
-    world->client = (struct end) { .plan = DESTROY_ON_DRAIN };
+    world->client = (struct end){ .plan = DESTROY_ON_DRAIN };
     dial(world, &world->client, "127.0.0.1", tls);
     channel_limit_backlog(world->client.channel, 1000);
     channel_write(world->client.channel, data, BIG);
-    wait_until(world, world->server.n_ends == 3
-                      && world->server.ends[2].closed);
+    wait_until(world,
+               world->server.n_ends == 3 && world->server.ends[2].closed);
     assert_int_equal(world->client.n_drained, 1);
     assert_null(world->client.channel);
 }
@@ -548,8 +547,8 @@ test_events_set_late(void **state)
                                 &world->server.listener));
     dial(world, &world->client, "127.0.0.1", NULL);
     channel_write(world->client.channel, "hello", 5);
-    wait_until(world, end->channel
-                      && (channel_peek(end->channel, &size), size == 5));
+    wait_until(world,
+               end->channel && (channel_peek(end->channel, &size), size == 5));
     channel_set_events(end->channel, &end_events, end);
     wait_until(world, end->got.length == 5);
 }
@@ -602,11 +601,11 @@ test_many_channels(void **state)
 /* Certificates of two authorities, made once. */
 struct pki {
     char directory[64];
-    char *paths[9];             /* What the others point to. */
+    char *paths[9]; /* What the others point to. */
     size_t n_paths;
-    struct tls_files server;    /* Signed by authority "a". */
-    struct tls_files client;    /* Signed by authority "a". */
-    struct tls_files foreign;   /* Signed by "b", trusts "a". */
+    struct tls_files server;  /* Signed by authority "a". */
+    struct tls_files client;  /* Signed by authority "a". */
+    struct tls_files foreign; /* Signed by "b", trusts "a". */
 };
 
 static const char *
@@ -637,7 +636,8 @@ pki_create(void)
         "$new -subj '/O=Weft/CN=compute-1' -CA ca-a.pem -CAkey ca-a.key"
         " -keyout client.key -out client.pem\n"
         "$new -subj /CN=foreign -CA ca-b.pem -CAkey ca-b.key"
-        " -keyout foreign.key -out foreign.pem\n", pki->directory);
+        " -keyout foreign.key -out foreign.pem\n",
+        pki->directory);
     assert_int_equal(system(script), 0);
 
     const char *names[] = { "server", "client", "foreign" };
@@ -698,7 +698,7 @@ test_tls_echo(void **state)
 
     /* The next one is as good as the first. */
     end_uninit(&world->client);
-    world->client = (struct end) { .plan = KEEP };
+    world->client = (struct end){ .plan = KEEP };
     dial(world, &world->client, "127.0.0.1", client);
     channel_write(world->client.channel, "x", 1);
     wait_until(world, world->client.got.length == 1);
@@ -768,7 +768,7 @@ test_tls_refusal(void **state)
     assert_int_equal(world->server.n_ends, 0);
 
     end_uninit(&world->client);
-    world->client = (struct end) { .plan = KEEP };
+    world->client = (struct end){ .plan = KEEP };
     dial(world, &world->client, "127.0.0.1", NULL);
     channel_write(world->client.channel, "GET / HTTP/1.0\r\n\r\n", 18);
     wait_until(world, world->client.closed);
@@ -776,15 +776,15 @@ test_tls_refusal(void **state)
 
     AUTO_TEXT *command = mem_textf(
         "cd %s; (openssl s_client -connect 127.0.0.1:%u -CAfile ca-a.pem"
-        " </dev/null >s_client.log 2>&1; touch finished) &", pki->directory,
-        listener_port(world->server.listener));
+        " </dev/null >s_client.log 2>&1; touch finished) &",
+        pki->directory, listener_port(world->server.listener));
     AUTO_TEXT *finished = mem_textf("%s/finished", pki->directory);
     assert_int_equal(system(command), 0);
     wait_until(world, !access(finished, F_OK));
     assert_int_equal(world->server.n_ends, 0);
 
     end_uninit(&world->client);
-    world->client = (struct end) { .plan = KEEP };
+    world->client = (struct end){ .plan = KEEP };
     dial(world, &world->client, "127.0.0.1", client);
     wait_until(world, world->server.n_ends == 1);
     assert_string_equal(channel_peer_name(world->server.ends[0].channel),
@@ -805,8 +805,7 @@ test_tls_dial_refuses(void **state)
     dial(world, &world->client, "127.0.0.1", client);
     wait_until(world, world->client.closed);
     assert_false(world->client.connected);
-    assert_non_null(strstr(world->client.reason,
-                           "certificate verify failed"));
+    assert_non_null(strstr(world->client.reason, "certificate verify failed"));
     assert_int_equal(world->server.n_ends, 0);
     listener_destroy(STEAL(world->server.listener));
 }
@@ -836,7 +835,7 @@ test_tls_bad_files(void **state OVS_UNUSED)
     assert_null(tls);
 }
 
-#define MAX_HALF_OPEN 256       /* Of listener.c. */
+#define MAX_HALF_OPEN 256 /* Of listener.c. */
 
 /* Strangers who connect and say nothing keep others waiting, but only for a
  * while, and in a bounded number. */

@@ -137,12 +137,12 @@ test_timers(void **state)
     struct timer *ta = loop_timer_create(world->loop, take_note, &a);
     struct timer *tb = loop_timer_create(world->loop, take_note, &b);
     struct timer *tc = loop_timer_create(world->loop, take_note, &c);
-    struct timer *stop = loop_timer_create(world->loop, stop_loop,
-                                           world->loop);
+    struct timer *stop =
+        loop_timer_create(world->loop, stop_loop, world->loop);
     loop_timer_set(ta, 3000);
     loop_timer_set(tb, 60 * 1000 * 1000);
     loop_timer_set(tc, 1000);
-    loop_timer_set(tb, 6000);               /* Replaces. */
+    loop_timer_set(tb, 6000); /* Replaces. */
     loop_timer_set(stop, 9000);
     loop_run(world->loop);
     assert_string_equal(ds_cstr(&log), "cab");
@@ -167,8 +167,8 @@ static void
 test_timer_is_never_early(void **state)
 {
     struct world *world = *state;
-    struct timer *timer = loop_timer_create(world->loop, stop_loop,
-                                            world->loop);
+    struct timer *timer =
+        loop_timer_create(world->loop, stop_loop, world->loop);
 
     for (int i = 1; i <= 20; i++) {
         uint64_t due = loop_now(world->loop) + i * 37;
@@ -199,8 +199,8 @@ test_timer_destroyed_in_callback(void **state)
     struct world *world = *state;
     struct self_destroyer destroyer = { .fired = false };
 
-    destroyer.timer = loop_timer_create(world->loop, destroy_own_timer,
-                                        &destroyer);
+    destroyer.timer =
+        loop_timer_create(world->loop, destroy_own_timer, &destroyer);
     loop_timer_set(destroyer.timer, 100);
     wait_until(world, destroyer.fired);
 }
@@ -240,7 +240,7 @@ test_clock_and_random(void **state)
 struct labour {
     int *n_worked;
     int number;
-    int *done;                  /* Numbers of those that are done. */
+    int *done; /* Numbers of those that are done. */
     int *n_done;
 };
 
@@ -276,8 +276,8 @@ test_work_is_done_in_order(void **state)
         for (int i = 0; i < 5; i++) {
             for (int lane = 0; lane < N_LANES; lane++) {
                 struct labour *l = &labours[lane][round * 5 + i];
-                *l = (struct labour) { &n_worked[lane], round * 5 + i,
-                                       done[lane], &n_done[lane] };
+                *l = (struct labour){ &n_worked[lane], round * 5 + i,
+                                      done[lane], &n_done[lane] };
                 loop_work(world->loop, lane, labour_work, labour_done, l);
             }
         }
@@ -348,8 +348,8 @@ test_watch_fd(void **state)
     struct pipe_reader reader = { .got = 0 };
 
     assert_int_equal(pipe(reader.fds), 0);
-    reader.watch = loop_watch_fd(world->loop, reader.fds[0], read_pipe,
-                                 &reader);
+    reader.watch =
+        loop_watch_fd(world->loop, reader.fds[0], read_pipe, &reader);
     loop_run_once(world->loop, 5);
     assert_int_equal(reader.got, 0);
     assert_int_equal(write(reader.fds[1], "xy", 2), 2);

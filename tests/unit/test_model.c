@@ -64,7 +64,8 @@ assert_refused(const char *text, const char *expected)
 static void
 test_decode_all_kinds(void **state)
 {
-    AUTO(entity) *e = entity_of(&tree_resource,
+    AUTO(entity) *e = entity_of(
+        &tree_resource,
         "{'id':'" ID1 "','name':'n','kind':'elm','old':true,'height':7,"
         "'ring:count':12,'serial':'" ID2 "','forest_id':'" ID3 "',"
         "'at':'10.0.0.1','area':'10.1.2.3/16','spot':'10.0.0.9',"
@@ -94,7 +95,8 @@ test_decode_all_kinds(void **state)
     assert_true(HAS(tree, tree, height));
     assert_false(HAS(tree, tree, owner));
 
-    assert_written(e, ENTITY_ANSWER,
+    assert_written(
+        e, ENTITY_ANSWER,
         "{'id':'" ID1 "','name':'n','kind':'elm','old':true,'height':7,"
         "'ring:count':'12','serial':'" ID2 "','forest_id':'" ID3 "',"
         "'at':'10.0.0.1','area':'10.1.2.3/16','spot':'10.0.0.9',"
@@ -108,7 +110,8 @@ test_decode_all_kinds(void **state)
 static void
 test_decode_sloppy(void **state)
 {
-    AUTO(entity) *e = entity_of(&tree_resource,
+    AUTO(entity) *e = entity_of(
+        &tree_resource,
         "{'id':'11111111111141118111111111111111','name':17,'old':'False',"
         "'height':'8','rings':'4','labels':'one','kind':'','serial':'',"
         "'at':'','mac':'','height':'9','owners':[{'id':'" ID2 "','x':1},null],"
@@ -130,8 +133,8 @@ test_decode_sloppy(void **state)
                  || HAS(tree, tree, crown) || HAS(tree, tree, twigs));
 
     /* The name proper goes before the alias, in whatever order. */
-    AUTO(entity) *both = entity_of(&tree_resource,
-        "{'id':'" ID1 "','rings':1,'ring:count':2}");
+    AUTO(entity) *both =
+        entity_of(&tree_resource, "{'id':'" ID1 "','rings':1,'ring:count':2}");
     assert_int_equal(tree_cast(both)->ring_count, 2);
 }
 
@@ -185,7 +188,8 @@ test_decode_huge_list(void **state)
 static void
 test_absent_null_value(void **state)
 {
-    AUTO(entity) *e = entity_of(&tree_resource,
+    AUTO(entity) *e = entity_of(
+        &tree_resource,
         "{'id':'" ID1 "','name':null,'shown':null,'at':'::1','labels':null,"
         "'zz':null,'aa':{'y':1,'x':[]}}");
 
@@ -200,10 +204,12 @@ test_absent_null_value(void **state)
 static void
 test_only(void **state)
 {
-    AUTO(entity) *e = entity_of(&tree_resource,
+    AUTO(entity) *e = entity_of(
+        &tree_resource,
         "{'id':'" ID1 "','name':'n','at':'::1','rings':3,'zz':[1],'key':'s'}");
-    const char *only[] = { "name", "zz", "ring:count", "nothing", "key",
-                           NULL };
+    const char *only[] = {
+        "name", "zz", "ring:count", "nothing", "key", NULL
+    };
     AUTO_DS ds = DS_EMPTY_INITIALIZER;
 
     entity_put_json(e, ENTITY_ANSWER, only, &ds);
@@ -241,14 +247,16 @@ test_escapes(void **state)
 static void
 test_complete(void **state)
 {
-    AUTO(entity) *e = entity_of(&tree_resource,
+    AUTO(entity) *e = entity_of(
+        &tree_resource,
         "{'id':'" ID1 "','forest_id':'" ID2 "','payer':'me',"
         "'twigs':[{'at':'::1','leaves':[{},{'weight':3}],'best':{'word':''}}]"
         ",'old':null}");
     AUTO(err) *err = entity_complete(e);
 
     assert_null(err);
-    assert_written(e, ENTITY_STORED,
+    assert_written(
+        e, ENTITY_STORED,
         "{'id':'" ID1 "','kind':'oak','old':null,'forest_id':'" ID2 "',"
         "'labels':[],'twigs':[{'at':'::1','leaves':[{'weight':1},"
         "{'weight':3}],'best':{'word':'','weight':1}}],'owner':'me',"
@@ -258,22 +266,24 @@ test_complete(void **state)
 static void
 test_inherit(void **state)
 {
-    AUTO(entity) *old = entity_of(&tree_resource,
-        "{'id':'" ID1 "','forest_id':'" ID2 "','mac':'fa:16:3e:00:00:01',"
-        "'name':'old','x':1}");
+    AUTO(entity) *old =
+        entity_of(&tree_resource, "{'id':'" ID1 "','forest_id':'" ID2
+                                  "','mac':'fa:16:3e:00:00:01',"
+                                  "'name':'old','x':1}");
     old->number = 7;
-    AUTO(entity) *e = entity_of(&tree_resource,
-        "{'id':'" ID1 "','forest_id':'" ID3 "','height':1,'y':2}");
+    AUTO(entity) *e =
+        entity_of(&tree_resource,
+                  "{'id':'" ID1 "','forest_id':'" ID3 "','height':1,'y':2}");
 
     entity_inherit(e, old);
     assert_int_equal(e->number, 7);
     assert_written(e, ENTITY_STORED,
-        "{'id':'" ID1 "','height':1,'forest_id':'" ID2 "',"
-        "'mac':'fa:16:3e:00:00:01','y':2}");
+                   "{'id':'" ID1 "','height':1,'forest_id':'" ID2 "',"
+                   "'mac':'fa:16:3e:00:00:01','y':2}");
 
     /* Identity that is given wins, null too. */
-    AUTO(entity) *cleared = entity_of(&tree_resource,
-                                      "{'id':'" ID1 "','mac':null}");
+    AUTO(entity) *cleared =
+        entity_of(&tree_resource, "{'id':'" ID1 "','mac':null}");
     entity_inherit(cleared, old);
     assert_false(HAS(tree, tree_cast(cleared), mac));
 }
@@ -281,23 +291,25 @@ test_inherit(void **state)
 static void
 test_merge(void **state)
 {
-    AUTO(entity) *old = entity_of(&tree_resource,
+    AUTO(entity) *old = entity_of(
+        &tree_resource,
         "{'id':'" ID1 "','name':'old','height':3,'labels':['a'],'group':'g',"
         "'at':'::1','twigs':[{'at':'::1'}],'x':1,'z':{'a':1}}");
-    AUTO(entity) *e = entity_of(&tree_resource,
-        "{'id':'" ID1 "','name':'new','at':null,'x':2,'y':3}");
+    AUTO(entity) *e = entity_of(
+        &tree_resource, "{'id':'" ID1 "','name':'new','at':null,'x':2,'y':3}");
 
     entity_merge(e, old);
     assert_written(e, ENTITY_STORED,
-        "{'id':'" ID1 "','name':'new','height':3,'at':null,'labels':['a'],"
-        "'twigs':[{'at':'::1'}],'x':2,'y':3,'z':{'a':1}}");
+                   "{'id':'" ID1
+                   "','name':'new','height':3,'at':null,'labels':['a'],"
+                   "'twigs':[{'at':'::1'}],'x':2,'y':3,'z':{'a':1}}");
 }
 
 static void
 test_equals_compare(void **state)
 {
-    AUTO(entity) *a = entity_of(&tree_resource,
-                                "{'id':'" ID1 "','labels':['a','b']}");
+    AUTO(entity) *a =
+        entity_of(&tree_resource, "{'id':'" ID1 "','labels':['a','b']}");
     AUTO(entity) *b = entity_clone(a);
 
     assert_true(entity_equals(a, b));
@@ -307,10 +319,10 @@ test_equals_compare(void **state)
     b->extra = mem_text("{\"x\":1}");
     assert_true(entity_compare(a, b) < 0 && entity_compare(b, a) > 0);
 
-    AUTO(entity) *c = entity_of(&tree_resource,
-                                "{'id':'" ID1 "','labels':['a']}");
-    AUTO(entity) *d = entity_of(&tree_resource,
-                                "{'id':'" ID1 "','labels':null}");
+    AUTO(entity) *c =
+        entity_of(&tree_resource, "{'id':'" ID1 "','labels':['a']}");
+    AUTO(entity) *d =
+        entity_of(&tree_resource, "{'id':'" ID1 "','labels':null}");
     AUTO(entity) *e = entity_of(&tree_resource, "{'id':'" ID1 "'}");
     assert_true(entity_compare(c, a) < 0);
     assert_false(entity_equals(c, d) || entity_equals(d, e));
@@ -321,7 +333,8 @@ test_equals_compare(void **state)
 static void
 test_matches(void **state)
 {
-    AUTO(entity) *e = entity_of(&tree_resource,
+    AUTO(entity) *e = entity_of(
+        &tree_resource,
         "{'id':'" ID1 "','name':'n','old':true,'height':7,'rings':3,"
         "'serial':'" ID2 "','at':'2001:db8::1','area':'10.0.0.1/8',"
         "'mac':'fa:16:3e:00:00:0a','labels':['p','q'],'friends':['" ID3 "'],"
@@ -330,26 +343,38 @@ test_matches(void **state)
         const char *name, *text;
         bool matches;
     } cases[] = {
-        { "name", "n", true }, { "name", "N", false },
-        { "old", "TRUE", true }, { "old", "false", false },
-        { "height", "07", true }, { "height", "8", false },
-        { "ring_count", "3", true }, { "ring:count", "3", true },
+        { "name", "n", true },
+        { "name", "N", false },
+        { "old", "TRUE", true },
+        { "old", "false", false },
+        { "height", "07", true },
+        { "height", "8", false },
+        { "ring_count", "3", true },
+        { "ring:count", "3", true },
         { "rings", "4", false },
         { "serial", "22222222222242228222222222222222", true },
-        { "at", "2001:DB8:0::1", true }, { "at", "::1", false },
-        { "area", "10.0.0.1/8", true }, { "area", "10.0.0.0/8", false },
+        { "at", "2001:DB8:0::1", true },
+        { "at", "::1", false },
+        { "area", "10.0.0.1/8", true },
+        { "area", "10.0.0.0/8", false },
         { "mac", "FA:16:3E:00:00:0A", true },
-        { "labels", "q", true }, { "labels", "r", false },
-        { "friends", ID3, true }, { "friends", ID1, false },
-        { "owner", "aaaabbbb", true }, { "owner", "aaaabbb", false },
-        { "notes", "plain", true }, { "notes", "\"plain\"", false },
-        { "kind", "oak", false }, { "kind", "", true },
-        { "payer", "x", false }, { "payer", "", true },
+        { "labels", "q", true },
+        { "labels", "r", false },
+        { "friends", ID3, true },
+        { "friends", ID1, false },
+        { "owner", "aaaabbbb", true },
+        { "owner", "aaaabbb", false },
+        { "notes", "plain", true },
+        { "notes", "\"plain\"", false },
+        { "kind", "oak", false },
+        { "kind", "", true },
+        { "payer", "x", false },
+        { "payer", "", true },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct field *field = shape_find(&tree_resource.shape,
-                                               cases[i].name);
+        const struct field *field =
+            shape_find(&tree_resource.shape, cases[i].name);
         assert_non_null(field);
         if (entity_matches(e, field, cases[i].text) != cases[i].matches) {
             fail_msg("%s=%s", cases[i].name, cases[i].text);
@@ -362,18 +387,23 @@ test_matches(void **state)
 static void
 test_to_text(void **state)
 {
-    AUTO(entity) *e = entity_of(&tree_resource,
-        "{'id':'" ID1 "','name':'a \\'b','height':7,'at':'::1',"
-        "'labels':['p','q'],'twigs':[{'at':'::1'}],'old':null}");
+    AUTO(entity) *e =
+        entity_of(&tree_resource,
+                  "{'id':'" ID1 "','name':'a \\'b','height':7,'at':'::1',"
+                  "'labels':['p','q'],'twigs':[{'at':'::1'}],'old':null}");
     static const char *const cases[][2] = {
-        { "name", "a \"b" }, { "height", "7" }, { "at", "::1" },
-        { "labels", "p,q" }, { "twigs", "[{\"at\":\"::1\"}]" },
-        { "old", NULL }, { "mac", NULL },
+        { "name", "a \"b" },
+        { "height", "7" },
+        { "at", "::1" },
+        { "labels", "p,q" },
+        { "twigs", "[{\"at\":\"::1\"}]" },
+        { "old", NULL },
+        { "mac", NULL },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct field *field = shape_find(&tree_resource.shape,
-                                               cases[i][0]);
+        const struct field *field =
+            shape_find(&tree_resource.shape, cases[i][0]);
         AUTO_TEXT *text = field_to_text(field, e);
         assert_true(!text == !cases[i][1]);
         if (text) {
@@ -630,9 +660,9 @@ test_observers(void **state)
     struct txn *txn = txn_create(model);
     txn_put(txn, forest(ID1, "c"));
     txn_put(txn, forest(ID3, "x"));
-    txn_delete(txn, &forest_resource, &id3);    /* Came and went. */
+    txn_delete(txn, &forest_resource, &id3); /* Came and went. */
     txn_delete(txn, &forest_resource, &id2);
-    txn_put(txn, forest(ID2, "d"));             /* Went and came. */
+    txn_put(txn, forest(ID2, "d")); /* Went and came. */
     txn_apply(txn);
     assert_string_equal(ds_cstr(&seen.text), ">a >b a>c b>d ");
     assert_int_equal(seen.n_calls, 3);
@@ -736,8 +766,8 @@ check_model(const struct model *model, char names[N_IDS])
 
     for (uint32_t i = 0; i < N_IDS; i++) {
         struct uuid id = { .parts = { i, 0, 0, 9 } };
-        const struct forest *f
-            = forest_cast(model_find(model, &forest_resource, &id));
+        const struct forest *f =
+            forest_cast(model_find(model, &forest_resource, &id));
         assert_int_equal(f ? f->name[0] : 0, names[i]);
         if (f) {
             assert_true(f->entity.number >= 1 && f->entity.number <= N_IDS);
@@ -756,8 +786,8 @@ random_step(struct random *random, struct txn *txn, char names[N_IDS])
     struct uuid id = { .parts = { i, 0, 0, 9 } };
 
     if (random_below(random, 3)) {
-        struct forest *f
-            = (struct forest *) (void *) entity_create(&forest_resource, &id);
+        struct forest *f =
+            (struct forest *) (void *) entity_create(&forest_resource, &id);
         names[i] = 'a' + random_below(random, 26);
         f->name = mem_textf("%c", names[i]);
         SET(forest, f, name);
@@ -831,11 +861,11 @@ test_openapi(void **state)
     assert_null(jget(jget(paths, "/beasts/{id}"), "put"));
     assert_non_null(jget(jget(paths, "/trees/{id}"), "put"));
 
-    static const char *const oak[] = {
-        "components", "schemas", "tree", "properties", "kind", NULL
-    };
+    static const char *const oak[] = { "components", "schemas", "tree",
+                                       "properties", "kind",    NULL };
     AUTO_TEXT *kind = json_to_string(dig(doc, oak), JSSF_SORT);
-    assert_string_equal(kind, "{\"default\":\"oak\",\"enum\":[\"oak\",\"elm\","
+    assert_string_equal(kind,
+                        "{\"default\":\"oak\",\"enum\":[\"oak\",\"elm\","
                         "\"fir\"],\"nullable\":true,\"type\":\"string\"}");
     static const char *const schemas[] = { "components", "schemas", NULL };
     assert_non_null(jget(dig(doc, schemas), "leaf"));

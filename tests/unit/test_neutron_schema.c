@@ -38,7 +38,7 @@ try_create(const struct resource *resource, enum mode mode, const char *text,
     AUTO_TEXT *plain = quoted(text);
     AUTO(json) *json = json_from_string(plain);
     AUTO(entity) *entity = NULL;
-    AUTO(entity) *known = entity_create(resource, &(struct uuid) { { 0 } });
+    AUTO(entity) *known = entity_create(resource, &(struct uuid){ { 0 } });
     struct check check = {
         .find = find_known,
         .aux = known,
@@ -161,8 +161,8 @@ test_openapi(void **state)
 
     const struct json *schemas = jget(jget(doc, "components"), "schemas");
     for (size_t i = 0; i < model_n_resources(model); i++) {
-        assert_non_null(jget(schemas,
-                             model_resource_at(model, i)->shape.name));
+        assert_non_null(
+            jget(schemas, model_resource_at(model, i)->shape.name));
     }
     const struct json *paths = jget(doc, "paths");
     assert_non_null(jget(paths, "/qos/policies/{id}"));
@@ -188,13 +188,15 @@ test_random(void **state)
 static void
 test_network(void **state)
 {
-    AUTO(entity) *e = create(&network_resource, LENIENT,
+    AUTO(entity) *e = create(
+        &network_resource, LENIENT,
         "{'id':'" ID1 "','name':'n','tenant_id':'t','mtu':1450,"
         "'provider:network_type':'vxlan','provider:segmentation_id':'77',"
         "'provider:physical_network':null,'router:external':'True',"
         "'tags':[],'created_at':'2024'}");
 
-    assert_answer(e,
+    assert_answer(
+        e,
         "{'id':'" ID1 "','name':'n','admin_state_up':true,'status':'ACTIVE',"
         "'shared':false,'router:external':true,"
         "'provider:network_type':'vxlan','provider:segmentation_id':77,"
@@ -202,28 +204,29 @@ test_network(void **state)
         "'project_id':'t','created_at':'2024','tags':[]}");
     assert_ptr_equal(shape_find(&network_resource.shape, "router_external"),
                      shape_find(&network_resource.shape, "router:external"));
-    assert_true(entity_matches(e, shape_find(&network_resource.shape,
-                                             "provider_segmentation_id"),
-                               "77"));
+    assert_true(entity_matches(
+        e, shape_find(&network_resource.shape, "provider_segmentation_id"),
+        "77"));
 }
 
 static void
 test_network_segments(void **state)
 {
-    AUTO(entity) *e = create(&network_resource, STRICT,
+    AUTO(entity) *e = create(
+        &network_resource, STRICT,
         "{'id':'" ID1 "','tenant_id':'bd8db3a8-2B30-4083-a8b3-b3fd46401142',"
         "'segments':[{'provider:network_type':'vlan',"
         "'provider:segmentation_id':'5','provider:physical_network':'p'},"
         "{'provider:network_type':'stt','provider:segmentation_id':null}]}");
 
-    assert_answer(e,
-        "{'id':'" ID1 "','admin_state_up':true,'status':'ACTIVE',"
-        "'shared':false,'router:external':false,'segments':["
-        "{'provider:network_type':'vlan','provider:physical_network':'p',"
-        "'provider:segmentation_id':5},{'provider:network_type':'stt'}],"
-        "'vlan_transparent':false,"
-        "'tenant_id':'bd8db3a82b304083a8b3b3fd46401142',"
-        "'project_id':'bd8db3a82b304083a8b3b3fd46401142'}");
+    assert_answer(
+        e, "{'id':'" ID1 "','admin_state_up':true,'status':'ACTIVE',"
+           "'shared':false,'router:external':false,'segments':["
+           "{'provider:network_type':'vlan','provider:physical_network':'p',"
+           "'provider:segmentation_id':5},{'provider:network_type':'stt'}],"
+           "'vlan_transparent':false,"
+           "'tenant_id':'bd8db3a82b304083a8b3b3fd46401142',"
+           "'project_id':'bd8db3a82b304083a8b3b3fd46401142'}");
 }
 
 static void
@@ -241,18 +244,19 @@ test_network_policy(void **state)
 static void
 test_network_replaced(void **state)
 {
-    AUTO(entity) *old = create(&network_resource, LENIENT,
-        "{'id':'" ID1 "','name':'n','tenant_id':'t','status':'DOWN',"
-        "'qos_policy_id':'" ID2 "','subnets':['" ID3 "'],'mtu':9000,"
-        "'revision_number':4,'tags':['x']}");
+    AUTO(entity) *old =
+        create(&network_resource, LENIENT,
+               "{'id':'" ID1 "','name':'n','tenant_id':'t','status':'DOWN',"
+               "'qos_policy_id':'" ID2 "','subnets':['" ID3 "'],'mtu':9000,"
+               "'revision_number':4,'tags':['x']}");
     AUTO(entity) *e = replace(old, "{'id':'" ID1 "','name':'m',"
-                              "'tenant_id':'other'}");
+                                   "'tenant_id':'other'}");
 
-    assert_answer(e,
-        "{'id':'" ID1 "','name':'m','admin_state_up':true,'status':'DOWN',"
-        "'shared':false,'router:external':false,'vlan_transparent':false,"
-        "'subnets':['" ID3 "'],'tenant_id':'t','project_id':'t',"
-        "'revision_number':4}");
+    assert_answer(
+        e, "{'id':'" ID1 "','name':'m','admin_state_up':true,'status':'DOWN',"
+           "'shared':false,'router:external':false,'vlan_transparent':false,"
+           "'subnets':['" ID3 "'],'tenant_id':'t','project_id':'t',"
+           "'revision_number':4}");
 }
 
 /* Subnets. */
@@ -261,14 +265,13 @@ test_network_replaced(void **state)
 static void
 assert_pools(const char *members, const char *gateway, const char *pools)
 {
-    AUTO_TEXT *text = mem_textf("{'id':'" ID1 "','network_id':'" ID2 "',%s}",
-                                members);
+    AUTO_TEXT *text =
+        mem_textf("{'id':'" ID1 "','network_id':'" ID2 "',%s}", members);
     AUTO(entity) *e = create(&subnet_resource, LENIENT, text);
-    AUTO_TEXT *gateway_text
-        = field_to_text(shape_find(&subnet_resource.shape, "gateway_ip"), e);
-    AUTO_TEXT *found
-        = field_to_text(shape_find(&subnet_resource.shape,
-                                   "allocation_pools"), e);
+    AUTO_TEXT *gateway_text =
+        field_to_text(shape_find(&subnet_resource.shape, "gateway_ip"), e);
+    AUTO_TEXT *found = field_to_text(
+        shape_find(&subnet_resource.shape, "allocation_pools"), e);
     AUTO_DS ds = DS_EMPTY_INITIALIZER;
     const struct subnet *subnet = subnet_cast(e);
 
@@ -281,8 +284,7 @@ assert_pools(const char *members, const char *gateway, const char *pools)
     }
     assert_string_equal(ds_cstr(&ds), pools);
     assert_non_null(found);
-    assert_int_equal(subnet->ip_version,
-                     prefix_is_v4(&subnet->cidr) ? 4 : 6);
+    assert_int_equal(subnet->ip_version, prefix_is_v4(&subnet->cidr) ? 4 : 6);
 }
 
 static void
@@ -299,8 +301,8 @@ test_subnet_pools(void **state)
     assert_pools("'cidr':'10.0.0.0/24','gateway_ip':'10.9.9.9'", "10.9.9.9",
                  "10.0.0.1-10.0.0.254");
     assert_pools("'cidr':'10.0.0.0/24','allocation_pools':"
-                 "[{'start':'10.0.0.9','end':'10.0.0.11'}]", "none",
-                 "10.0.0.9-10.0.0.11");
+                 "[{'start':'10.0.0.9','end':'10.0.0.11'}]",
+                 "none", "10.0.0.9-10.0.0.11");
     assert_pools("'cidr':'10.0.0.0/24','allocation_pools':[]", "none", "");
     assert_pools("'cidr':'10.0.255.0/16'", "10.0.0.1",
                  "10.0.0.2-10.0.255.254");
@@ -311,10 +313,9 @@ test_subnet_pools(void **state)
     assert_pools("'cidr':'2001:db8::/64','ip_version':6", "2001:db8::1",
                  "2001:db8::2-2001:db8::ffff:ffff:ffff:ffff");
     assert_pools("'cidr':'2001:db8::/64','gateway_ip':'2001:db8::'",
-                 "2001:db8::",
-                 "2001:db8::1-2001:db8::ffff:ffff:ffff:ffff");
-    assert_pools("'cidr':'2001:db8::/127'", "2001:db8::",
-                 "2001:db8::1-2001:db8::1");
+                 "2001:db8::", "2001:db8::1-2001:db8::ffff:ffff:ffff:ffff");
+    assert_pools("'cidr':'2001:db8::/127'",
+                 "2001:db8::", "2001:db8::1-2001:db8::1");
     assert_pools("'cidr':'2001:db8::/128'", "2001:db8::", "");
 }
 
@@ -351,16 +352,19 @@ test_subnet_refused(void **state)
 static void
 test_subnet_replaced(void **state)
 {
-    AUTO(entity) *old = create(&subnet_resource, LENIENT,
-        "{'id':'" ID1 "','network_id':'" ID2 "','cidr':'10.0.0.0/30',"
-        "'subnetpool_id':'" ID3 "','tenant_id':'t'}");
-    AUTO(entity) *e = replace(old,
+    AUTO(entity) *old =
+        create(&subnet_resource, LENIENT,
+               "{'id':'" ID1 "','network_id':'" ID2 "','cidr':'10.0.0.0/30',"
+               "'subnetpool_id':'" ID3 "','tenant_id':'t'}");
+    AUTO(entity) *e = replace(
+        old,
         "{'id':'" ID1 "','network_id':'" ID3 "','cidr':'10.9.0.0/30',"
         "'gateway_ip':null,'enable_dhcp':false,'allocation_pools':[],"
         "'host_routes':[{'destination':'10.5.0.0/16','nexthop':'10.0.0.2'}],"
         "'dns_nameservers':['8.8.8.8']}");
 
-    assert_answer(e,
+    assert_answer(
+        e,
         "{'id':'" ID1 "','network_id':'" ID2 "','ip_version':4,"
         "'cidr':'10.0.0.0/30','enable_dhcp':false,"
         "'dns_nameservers':['8.8.8.8'],'allocation_pools':[],"
@@ -373,7 +377,8 @@ test_subnet_replaced(void **state)
 static void
 test_port(void **state)
 {
-    AUTO(entity) *e = create(&port_resource, LENIENT,
+    AUTO(entity) *e = create(
+        &port_resource, LENIENT,
         "{'id':'" ID1 "','network_id':'" ID2 "','name':'',"
         "'mac_address':'FA:16:3E:00:00:01','tenant_id':'t','project_id':'',"
         "'fixed_ips':[{'subnet_id':'" ID3 "','ip_address':'10.0.0.5'}],"
@@ -384,7 +389,8 @@ test_port(void **state)
         "'binding:vif_details':{'port_filter':true},'binding:host_id':'',"
         "'extra_dhcp_opts':[{'opt_name':'a','opt_value':'b'}]}");
 
-    assert_answer(e,
+    assert_answer(
+        e,
         "{'id':'" ID1 "','name':'','network_id':'" ID2 "',"
         "'mac_address':'fa:16:3e:00:00:01',"
         "'fixed_ips':[{'subnet_id':'" ID3 "','ip_address':'10.0.0.5'}],"
@@ -405,20 +411,21 @@ test_port(void **state)
 static void
 test_port_replaced(void **state)
 {
-    AUTO(entity) *old = create(&port_resource, LENIENT,
-        "{'id':'" ID1 "','network_id':'" ID2 "','tenant_id':'t',"
-        "'mac_address':'fa:16:3e:00:00:01','qos_policy_id':'" ID3 "',"
-        "'fixed_ips':[{'ip_address':'10.0.0.5'}],'dns_name':'d',"
-        "'trunk_details':{'a':1},'security_groups':['" ID1 "']}");
+    AUTO(entity) *old =
+        create(&port_resource, LENIENT,
+               "{'id':'" ID1 "','network_id':'" ID2 "','tenant_id':'t',"
+               "'mac_address':'fa:16:3e:00:00:01','qos_policy_id':'" ID3 "',"
+               "'fixed_ips':[{'ip_address':'10.0.0.5'}],'dns_name':'d',"
+               "'trunk_details':{'a':1},'security_groups':['" ID1 "']}");
     AUTO(entity) *e = replace(old, "{'id':'" ID1 "','binding:host_id':'c1'}");
 
-    assert_answer(e,
-        "{'id':'" ID1 "','network_id':'" ID2 "',"
-        "'mac_address':'fa:16:3e:00:00:01',"
-        "'fixed_ips':[{'ip_address':'10.0.0.5'}],'admin_state_up':true,"
-        "'status':'ACTIVE','security_groups':[],'allowed_address_pairs':[],"
-        "'port_security_enabled':true,'binding:host_id':'c1',"
-        "'extra_dhcp_opts':[],'tenant_id':'t','project_id':'t'}");
+    assert_answer(
+        e, "{'id':'" ID1 "','network_id':'" ID2 "',"
+           "'mac_address':'fa:16:3e:00:00:01',"
+           "'fixed_ips':[{'ip_address':'10.0.0.5'}],'admin_state_up':true,"
+           "'status':'ACTIVE','security_groups':[],'allowed_address_pairs':[],"
+           "'port_security_enabled':true,'binding:host_id':'c1',"
+           "'extra_dhcp_opts':[],'tenant_id':'t','project_id':'t'}");
 }
 
 /* Routers, floating IPs. */
@@ -426,33 +433,37 @@ test_port_replaced(void **state)
 static void
 test_router(void **state)
 {
-    AUTO(entity) *none = create(&router_resource, LENIENT,
+    AUTO(entity) *none = create(
+        &router_resource, LENIENT,
         "{'id':'" ID1 "','external_gateway_info':{},'gw_port_id':null}");
     assert_null(router_cast(none)->external_gateway_info);
 
-    AUTO(entity) *e = create(&router_resource, LENIENT,
+    AUTO(entity) *e = create(
+        &router_resource, LENIENT,
         "{'id':'" ID1 "','external_gateway_info':{'network_id':'" ID2 "',"
         "'external_fixed_ips':[{'ip_address':'1.1.1.1'}],'new':1}}");
     assert_answer(e,
-        "{'id':'" ID1 "','admin_state_up':true,'status':'ACTIVE',"
-        "'external_gateway_info':{'network_id':'" ID2 "','enable_snat':true,"
-        "'external_fixed_ips':[{'ip_address':'1.1.1.1'}],'new':1},"
-        "'routes':[]}");
+                  "{'id':'" ID1 "','admin_state_up':true,'status':'ACTIVE',"
+                  "'external_gateway_info':{'network_id':'" ID2
+                  "','enable_snat':true,"
+                  "'external_fixed_ips':[{'ip_address':'1.1.1.1'}],'new':1},"
+                  "'routes':[]}");
 }
 
 static void
 test_floatingip(void **state)
 {
-    AUTO(entity) *e = create(&floatingip_resource, LENIENT,
+    AUTO(entity) *e = create(
+        &floatingip_resource, LENIENT,
         "{'id':'" ID1 "','port_id':'" ID2 "','router_id':'" ID3 "',"
         "'floating_ip_address':'1.1.1.1','fixed_ip_address':'10.0.0.5'}");
     assert_string_equal(floatingip_cast(e)->status, "ACTIVE");
 
     /* Disassociation: the driver leaves the keys out. */
     AUTO(entity) *gone = replace(e, "{'id':'" ID1 "','status':'DOWN',"
-                                 "'floating_ip_address':'1.1.1.1'}");
+                                    "'floating_ip_address':'1.1.1.1'}");
     assert_answer(gone, "{'id':'" ID1 "','floating_ip_address':'1.1.1.1',"
-                  "'status':'DOWN'}");
+                        "'status':'DOWN'}");
 
     AUTO(entity) *alone = create(&floatingip_resource, LENIENT,
                                  "{'id':'" ID1 "','port_id':null}");
@@ -466,7 +477,8 @@ assert_protocol(const struct resource *resource, enum mode mode,
                 const char *protocol, bool accepted)
 {
     AUTO_TEXT *text = mem_textf("{'id':'" ID1 "','security_group_id':'" ID1
-                                "','protocol':%s}", protocol);
+                                "','protocol':%s}",
+                                protocol);
     AUTO(entity) *entity = NULL;
     AUTO(err) *err = try_create(resource, mode, text, &entity);
 
@@ -517,8 +529,8 @@ test_protocols(void **state)
     }
     assert_refused(&security_group_rule_resource, LENIENT,
                    "{'id':'" ID1 "','security_group_id':'" ID1 "',"
-                   "'protocol':'TCP'}", ERR_INVALID,
-                   "protocol: Protocol TCP is not supported");
+                   "'protocol':'TCP'}",
+                   ERR_INVALID, "protocol: Protocol TCP is not supported");
 }
 
 static void
@@ -541,24 +553,24 @@ test_security_group_rule(void **state)
     entity_destroy(create(rule, LENIENT, unknown));
     entity_destroy(create(rule, LENIENT, remote));
 
-    AUTO(entity) *e = create(rule, STRICT,
+    AUTO(entity) *e = create(
+        rule, STRICT,
         "{'id':'" ID1 "','security_group_id':'" ID1 "','protocol':6,"
         "'direction':'ingress','ethertype':'IPv4','port_range_min':'77',"
         "'port_range_max':77,'remote_ip_prefix':'10.10.10.10/16',"
         "'remote_group_id':null,'name':'kept'}");
-    assert_answer(e,
-        "{'id':'" ID1 "','security_group_id':'" ID1 "',"
-        "'direction':'ingress','ethertype':'IPv4','protocol':'6',"
-        "'port_range_min':77,'port_range_max':77,"
-        "'remote_ip_prefix':'10.10.10.10/16','name':'kept'}");
+    assert_answer(e, "{'id':'" ID1 "','security_group_id':'" ID1 "',"
+                     "'direction':'ingress','ethertype':'IPv4','protocol':'6',"
+                     "'port_range_min':77,'port_range_max':77,"
+                     "'remote_ip_prefix':'10.10.10.10/16','name':'kept'}");
 
     /* A PUT without the group is not completed from the stored rule. */
     AUTO(entity) *put = entity_of(rule, "{'id':'" ID1 "','protocol':'udp'}");
     entity_merge(put, e);
     assert_false(HAS(security_group_rule, security_group_rule_cast(put),
                      security_group));
-    assert_true(HAS(security_group_rule, security_group_rule_cast(put),
-                    direction));
+    assert_true(
+        HAS(security_group_rule, security_group_rule_cast(put), direction));
 }
 
 /* The rest. */
@@ -566,46 +578,51 @@ test_security_group_rule(void **state)
 static void
 test_qos(void **state)
 {
-    AUTO(entity) *e = create(&qos_policy_resource, LENIENT,
-        "{'id':'" ID1 "','bandwidth_limit_rules':[{'id':'" ID2 "',"
-        "'tenant_id':'t','max_kbps':'25','max_burst_kbps':100}],"
-        "'rules':[{'type':'dscp_marking','dscp_mark':8}]}");
+    AUTO(entity) *e =
+        create(&qos_policy_resource, LENIENT,
+               "{'id':'" ID1 "','bandwidth_limit_rules':[{'id':'" ID2 "',"
+               "'tenant_id':'t','max_kbps':'25','max_burst_kbps':100}],"
+               "'rules':[{'type':'dscp_marking','dscp_mark':8}]}");
 
-    assert_answer(e,
-        "{'id':'" ID1 "','shared':false,'bandwidth_limit_rules':[{"
-        "'id':'" ID2 "','direction':'egress','max_kbps':25,"
-        "'max_burst_kbps':100,'tenant_id':'t'}],'dscp_marking_rules':[],"
-        "'rules':[{'type':'dscp_marking','dscp_mark':8}]}");
+    assert_answer(
+        e, "{'id':'" ID1 "','shared':false,'bandwidth_limit_rules':[{"
+           "'id':'" ID2 "','direction':'egress','max_kbps':25,"
+           "'max_burst_kbps':100,'tenant_id':'t'}],'dscp_marking_rules':[],"
+           "'rules':[{'type':'dscp_marking','dscp_mark':8}]}");
     assert_string_equal(qos_policy_resource.shape.name, "policy");
 }
 
 static void
 test_others(void **state)
 {
-    AUTO(entity) *trunk = create(&trunk_resource, LENIENT,
+    AUTO(entity) *trunk = create(
+        &trunk_resource, LENIENT,
         "{'id':'" ID1 "','port_id':'" ID2 "','sub_ports':[{'port_id':"
         "'" ID3 "','segmentation_id':'7','segmentation_type':'vlan'}]}");
     assert_answer(trunk,
-        "{'id':'" ID1 "','port_id':'" ID2 "','admin_state_up':true,"
-        "'status':'DOWN','sub_ports':[{'port_id':'" ID3 "',"
-        "'segmentation_type':'vlan','segmentation_id':7}]}");
+                  "{'id':'" ID1 "','port_id':'" ID2 "','admin_state_up':true,"
+                  "'status':'DOWN','sub_ports':[{'port_id':'" ID3 "',"
+                  "'segmentation_type':'vlan','segmentation_id':7}]}");
 
-    AUTO(entity) *vpn = create(&bgpvpn_resource, LENIENT,
+    AUTO(entity) *vpn = create(
+        &bgpvpn_resource, LENIENT,
         "{'id':'" ID1 "','route_targets':'64512:1','networks':['" ID2 "']}");
     assert_int_equal(bgpvpn_cast(vpn)->route_targets.n, 1);
     assert_string_equal(bgpvpn_cast(vpn)->type, "l3");
 
     AUTO(entity) *connection = create(&l2gateway_connection_resource, LENIENT,
-        "{'id':'" ID1 "','l2_gateway_id':'" ID2 "','segmentation_id':''}");
+                                      "{'id':'" ID1 "','l2_gateway_id':'" ID2
+                                      "','segmentation_id':''}");
     assert_answer(connection, "{'id':'" ID1 "','gateway_id':'" ID2 "',"
-                  "'segmentation_id':''}");
+                              "'segmentation_id':''}");
 
-    AUTO(entity) *gateway = create(&l2_gateway_resource, LENIENT,
-        "{'id':'" ID1 "','devices':[{'device_name':'d','interfaces':"
-        "[{'name':'i','segmentation_id':[100,'50']}]}]}");
+    AUTO(entity) *gateway =
+        create(&l2_gateway_resource, LENIENT,
+               "{'id':'" ID1 "','devices':[{'device_name':'d','interfaces':"
+               "[{'name':'i','segmentation_id':[100,'50']}]}]}");
     assert_answer(gateway, "{'id':'" ID1 "','devices':[{'device_name':'d',"
-                  "'interfaces':[{'name':'i',"
-                  "'segmentation_id':['100','50']}]}]}");
+                           "'interfaces':[{'name':'i',"
+                           "'segmentation_id':['100','50']}]}]}");
 
     AUTO(entity) *ipsec = create(&ipsec_site_connection_resource, LENIENT,
                                  "{'id':'" ID1 "','psk':'secret'}");

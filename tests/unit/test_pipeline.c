@@ -122,8 +122,9 @@ decode(const struct ofpbuf *message, enum ofputil_protocol protocol,
        struct ofputil_flow_mod *fm, struct match *match,
        struct ofpbuf *ofpacts)
 {
-    assert_int_equal(0, ofputil_decode_flow_mod(
-        fm, message->data, protocol, NULL, NULL, ofpacts, OFPP_MAX, 254));
+    assert_int_equal(0,
+                     ofputil_decode_flow_mod(fm, message->data, protocol, NULL,
+                                             NULL, ofpacts, OFPP_MAX, 254));
     minimatch_expand(&fm->match, match);
     minimatch_destroy(&fm->match);
 }
@@ -160,8 +161,11 @@ check_encoding(const struct item *item, const struct draft *draft,
     assert_same_match(&match, &draft->match);
     /* Actions may be encoded another way, but print the same. */
     struct ofputil_flow_stats fs = {
-        .match = match, .table_id = fm.table_id, .priority = fm.priority,
-        .ofpacts = ofpacts.data, .ofpacts_len = ofpacts.size,
+        .match = match,
+        .table_id = fm.table_id,
+        .priority = fm.priority,
+        .ofpacts = ofpacts.data,
+        .ofpacts_len = ofpacts.size,
         .packet_count = UINT64_MAX,
     };
     AUTO_TEXT *text = pipeline_flow_to_text(&fs);
@@ -175,8 +179,8 @@ static void
 check_delete(const struct item *item, const struct draft *draft,
              enum ofputil_protocol protocol)
 {
-    struct ofpbuf *message = item_rule_encode(item, OFPFC_DELETE_STRICT,
-                                              protocol);
+    struct ofpbuf *message =
+        item_rule_encode(item, OFPFC_DELETE_STRICT, protocol);
     struct ofputil_flow_mod fm;
     struct match match;
     struct ofpbuf ofpacts;
@@ -195,7 +199,9 @@ static void
 test_samples_round_trip(void **state OVS_UNUSED)
 {
     static const enum ofputil_protocol protocols[] = {
-        OFPUTIL_P_OF13_OXM, OFPUTIL_P_OF14_OXM, OFPUTIL_P_OF15_OXM,
+        OFPUTIL_P_OF13_OXM,
+        OFPUTIL_P_OF14_OXM,
+        OFPUTIL_P_OF15_OXM,
     };
     for (size_t i = 0; i < n_samples; i++) {
         AUTO(scopes) *scopes = scopes_create();
@@ -260,8 +266,8 @@ test_bytes_are_ready_to_send(void **state OVS_UNUSED)
     assert_int_equal(oh->version, OFP15_VERSION);
     assert_int_equal(ntohs(oh->length), item->size);
     assert_int_equal(oh->xid, 0);
-    struct ofpbuf *message = item_rule_encode(item, OFPFC_ADD,
-                                              OFPUTIL_P_OF13_OXM);
+    struct ofpbuf *message =
+        item_rule_encode(item, OFPFC_ADD, OFPUTIL_P_OF13_OXM);
     oh = message->data;
     assert_int_equal(oh->version, OFP13_VERSION);
     assert_int_equal(ntohs(oh->length), message->size);
@@ -313,10 +319,10 @@ test_numbers_are_identity_of_groups_and_tunnels(void **state OVS_UNUSED)
     AUTO(scopes) *scopes = scopes_create();
     uint32_t group = group_number(GROUP_FLOOD_LOCAL, 17);
     const struct item *a = scope_add_group(scopes, some_scope(), group, NULL);
-    const struct item *b = scope_add_tunnel(scopes, some_scope(),
-                                            CARRIER_VXLAN, NULL);
-    const struct item *c = scope_add_tunnel(scopes, some_scope(),
-                                            CARRIER_GRE, NULL);
+    const struct item *b =
+        scope_add_tunnel(scopes, some_scope(), CARRIER_VXLAN, NULL);
+    const struct item *c =
+        scope_add_tunnel(scopes, some_scope(), CARRIER_GRE, NULL);
     assert_true(a->identity != b->identity && b->identity != c->identity);
     AUTO_TEXT *a_text = item_to_text(a);
     AUTO_TEXT *b_text = item_to_text(b);
@@ -328,7 +334,10 @@ static void
 test_foreign_flow_to_text(void **state OVS_UNUSED)
 {
     struct ofputil_flow_stats fs = {
-        .table_id = 33, .priority = 1, .packet_count = 7, .byte_count = 700,
+        .table_id = 33,
+        .priority = 1,
+        .packet_count = 7,
+        .byte_count = 700,
     };
     match_init_catchall(&fs.match);
     AUTO_TEXT *text = pipeline_flow_to_text(&fs);

@@ -106,8 +106,7 @@ held_apply(const struct scope_delta *delta, void *held_)
 }
 
 static void
-held_listen(struct scopes *scopes, struct held *held,
-            const struct uuid *host)
+held_listen(struct scopes *scopes, struct held *held, const struct uuid *host)
 {
     memset(held, 0, sizeof *held);
     held->host = *host;
@@ -314,9 +313,9 @@ test_compare_reports(void **state OVS_UNUSED)
     scopes_want(b, &host, scope_host(&host));
     AUTO_TEXT *want = mem_textf(
         "- all: LOCAL 100 SEGMENT=2 -> TARGET=1,goto EGRESS\n"
-        "- all: wanted by host "UID_FMT"\n"
-        "+ host "UID_FMT": LOCAL 100 SEGMENT=3 -> TARGET=1,goto EGRESS\n"
-        "+ host "UID_FMT": wanted by host "UID_FMT"\n",
+        "- all: wanted by host " UID_FMT "\n"
+        "+ host " UID_FMT ": LOCAL 100 SEGMENT=3 -> TARGET=1,goto EGRESS\n"
+        "+ host " UID_FMT ": wanted by host " UID_FMT "\n",
         UID_ARGS(&host), UID_ARGS(&host), UID_ARGS(&host), UID_ARGS(&host));
     assert_int_equal(scopes_compare(a, b, &report), 4);
     assert_string_equal(ds_cstr(&report), want);
@@ -373,13 +372,19 @@ test_any_order(void **state OVS_UNUSED)
 
 /* Random histories against the naive model. */
 
-enum { N_HOSTS = 4, N_SEGMENTS = 4, N_SCOPES = 1 + N_HOSTS + N_SEGMENTS,
-       N_IDENTITIES = 8, N_CONTENTS = 3, MAX_ADDED = 120 };
+enum {
+    N_HOSTS = 4,
+    N_SEGMENTS = 4,
+    N_SCOPES = 1 + N_HOSTS + N_SEGMENTS,
+    N_IDENTITIES = 8,
+    N_CONTENTS = 3,
+    MAX_ADDED = 120
+};
 
 struct world {
     struct scopes *scopes;
     struct uuid hosts[N_HOSTS];
-    struct scope_id ids[N_SCOPES];      /* All, hosts, segments. */
+    struct scope_id ids[N_SCOPES]; /* All, hosts, segments. */
     struct {
         int scope;
         struct item *item;
@@ -428,17 +433,16 @@ static uint64_t
 naive_wanted(const struct world *w, int host, uint64_t identity)
 {
     int own = 1 + host;
-    uint64_t cookie = (w->wants[host][own]
-                       ? naive_in_force(w, own, identity) : 0);
+    uint64_t cookie =
+        (w->wants[host][own] ? naive_in_force(w, own, identity) : 0);
     for (int s = 0; !cookie && s < N_SCOPES; s++) {
         if (w->wants[host][s]) {
             uint64_t other = naive_in_force(w, s, identity);
             cookie = other;
             for (int t = s + 1; t < N_SCOPES; t++) {
-                other = (w->wants[host][t]
-                         ? naive_in_force(w, t, identity) : 0);
-                cookie = other && (!cookie || other < cookie) ? other
-                         : cookie;
+                other =
+                    (w->wants[host][t] ? naive_in_force(w, t, identity) : 0);
+                cookie = other && (!cookie || other < cookie) ? other : cookie;
             }
         }
     }
@@ -452,14 +456,13 @@ check_host(const struct world *w, int host, const uint64_t *identities)
     size_t n = 0;
     for (int i = 0; i < N_IDENTITIES; i++) {
         uint64_t cookie = naive_wanted(w, host, identities[i]);
-        const struct item *wanted = scopes_wanted(w->scopes, &w->hosts[host],
-                                                  identities[i]);
+        const struct item *wanted =
+            scopes_wanted(w->scopes, &w->hosts[host], identities[i]);
         assert_true((wanted ? wanted->cookie : 0) == cookie);
         n += cookie != 0;
         if (w->listening[host]) {
             size_t at = held_find(held, identities[i]);
-            assert_true((at < held->n ? held->items[at].cookie : 0)
-                        == cookie);
+            assert_true((at < held->n ? held->items[at].cookie : 0) == cookie);
         }
     }
     if (w->listening[host]) {
@@ -476,8 +479,8 @@ start_listening(struct world *w, int host, const uint64_t *identities)
     held_listen(w->scopes, held, &w->hosts[host]);
     w->listening[host] = true;
     for (int i = 0; i < N_IDENTITIES; i++) {
-        const struct item *item = scopes_wanted(w->scopes, &w->hosts[host],
-                                                identities[i]);
+        const struct item *item =
+            scopes_wanted(w->scopes, &w->hosts[host], identities[i]);
         if (item) {
             held->items[held->n].identity = item->identity;
             held->items[held->n++].cookie = item->cookie;
@@ -492,9 +495,9 @@ random_step(struct world *w, uint64_t *seed, const uint64_t *identities)
     int scope = next_random(seed, N_SCOPES);
     uint32_t dice = next_random(seed, 100);
     if (dice < 45 && w->n_added < MAX_ADDED) {
-        struct item *item = add_rule(w->scopes, w->ids[scope],
-                                     next_random(seed, N_IDENTITIES),
-                                     next_random(seed, N_CONTENTS), w);
+        struct item *item =
+            add_rule(w->scopes, w->ids[scope], next_random(seed, N_IDENTITIES),
+                     next_random(seed, N_CONTENTS), w);
         w->added[w->n_added].scope = scope;
         w->added[w->n_added++].item = item;
     } else if (dice < 80 && w->n_added) {

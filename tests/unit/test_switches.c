@@ -40,7 +40,7 @@ struct peer {
     struct world *world;
     struct channel *channel;
     bool is_closed;
-    bool reads;                 /* Else input is left where it is. */
+    bool reads; /* Else input is left where it is. */
     struct ds input;
     void (*take)(struct peer *);
 };
@@ -49,8 +49,8 @@ struct peer {
 
 static void
 on_facts(const struct switch_facts *facts,
-         const struct switch_plug *plugs OVS_UNUSED,
-         size_t n_plugs OVS_UNUSED, void *world_)
+         const struct switch_plug *plugs OVS_UNUSED, size_t n_plugs OVS_UNUSED,
+         void *world_)
 {
     struct world *world = world_;
 
@@ -135,8 +135,8 @@ setup(void **state)
         .max_sessions = 8,
         .probe_ms = PROBE_MS,
     };
-    world->switches = switches_create(world->loop, world->scopes, &settings,
-                                      &owner, world);
+    world->switches =
+        switches_create(world->loop, world->scopes, &settings, &owner, world);
     assert_null(switches_start(world->switches));
     *state = world;
     return 0;
@@ -182,8 +182,8 @@ peer_event(struct channel *channel OVS_UNUSED, void *peer OVS_UNUSED)
 }
 
 static void
-peer_closed(struct channel *channel OVS_UNUSED,
-            const char *reason OVS_UNUSED, void *peer_)
+peer_closed(struct channel *channel OVS_UNUSED, const char *reason OVS_UNUSED,
+            void *peer_)
 {
     struct peer *peer = peer_;
 
@@ -201,10 +201,12 @@ static void
 peer_dial(struct peer *peer, struct world *world, uint16_t port)
 {
     *peer = (struct peer){
-        .world = world, .reads = true, .input = DS_EMPTY_INITIALIZER,
+        .world = world,
+        .reads = true,
+        .input = DS_EMPTY_INITIALIZER,
     };
-    peer->channel = channel_dial(world->loop, "127.0.0.1", port, NULL,
-                                 &peer_events, peer);
+    peer->channel =
+        channel_dial(world->loop, "127.0.0.1", port, NULL, &peer_events, peer);
 }
 
 static void
@@ -271,7 +273,7 @@ test_database_garbage(void **state)
     uint16_t port = switches_ovsdb_port(world->switches);
     static const char *const texts[] = {
         "GET / HTTP/1.0\r\n\r\n",
-        "\x16\x03\x01\x02\x00\x01",     /* A TLS hello. */
+        "\x16\x03\x01\x02\x00\x01", /* A TLS hello. */
         "{]",
         "{\"id\":}",
         "{\"method\":\"update\",\"params\":[],\"id\":null}",
@@ -360,8 +362,8 @@ static void
 test_database_in_pieces(void **state)
 {
     struct world *world = *state;
-    static const char echo[]
-        = " {\"method\": \"echo\", \"params\": [\"}{\\\"\"], \"id\": 5}\n";
+    static const char echo[] =
+        " {\"method\": \"echo\", \"params\": [\"}{\\\"\"], \"id\": 5}\n";
     struct peer peer;
     bool found = false;
 
@@ -408,8 +410,8 @@ test_openflow_garbage(void **state)
     static const uint8_t old[] = { 1, 0, 0, 8, 0, 0, 0, 1 };
     static const uint8_t unknown[] = { 9, 0, 0, 8, 0, 0, 0, 1 };
     static const uint8_t swapped[] = {
-        4, 0, 0, 8, 0, 0, 0, 1,         /* Hello, OpenFlow 1.3. */
-        5, 2, 0, 8, 0, 0, 0, 2,         /* Echo, OpenFlow 1.4. */
+        4, 0, 0, 8, 0, 0, 0, 1, /* Hello, OpenFlow 1.3. */
+        5, 2, 0, 8, 0, 0, 0, 2, /* Echo, OpenFlow 1.4. */
     };
 
     expect_refused(world, port, http, sizeof http);
@@ -436,7 +438,8 @@ static void
 answer(struct peer *peer, const char *id, const char *result)
 {
     AUTO_TEXT *text = mem_textf("{\"id\":\"%s\",\"error\":null,"
-                                "\"result\":%s}", id, result);
+                                "\"result\":%s}",
+                                id, result);
     say(peer, text);
 }
 
@@ -475,8 +478,10 @@ send_body(struct peer *peer, uint8_t type, ovs_be32 xid, const void *body,
           size_t size)
 {
     struct ofp_header header = {
-        .version = OFP13_VERSION, .type = type,
-        .length = htons(sizeof header + size), .xid = xid,
+        .version = OFP13_VERSION,
+        .type = type,
+        .length = htons(sizeof header + size),
+        .xid = xid,
     };
 
     channel_write(peer->channel, &header, sizeof header);
@@ -489,8 +494,8 @@ static void
 bridge_answer(struct peer *peer, const struct ofp_header *oh,
               const uint8_t *body)
 {
-    static const uint8_t features[24] = { 0, 0, 0, 0, 0, 0, 0, 0xaa,
-                                          0, 0, 0, 0, 254 };
+    static const uint8_t features[24] = { 0,    0, 0, 0, 0, 0,  0,
+                                          0xaa, 0, 0, 0, 0, 254 };
     uint8_t multipart[8] = { 0 };
 
     switch (oh->type) {
@@ -504,7 +509,7 @@ bridge_answer(struct peer *peer, const struct ofp_header *oh,
         send_body(peer, OFPT_FEATURES_REPLY, oh->xid, features,
                   sizeof features);
         break;
-    case OFPT_MULTIPART_REQUEST:        /* There is nothing. */
+    case OFPT_MULTIPART_REQUEST: /* There is nothing. */
         memcpy(multipart, body, 2);
         send_body(peer, OFPT_MULTIPART_REPLY, oh->xid, multipart,
                   sizeof multipart);
@@ -589,8 +594,8 @@ counter(struct world *world, const char *name)
     int64_t value = 0;
 
     assert_true(json_array(status)->n >= 1);
-    assert_true(jget_int(jget(json_array(status)->elems[0], "counters"),
-                         name, &value));
+    assert_true(jget_int(jget(json_array(status)->elems[0], "counters"), name,
+                         &value));
     return value;
 }
 
@@ -659,8 +664,8 @@ test_slow_reader(void **state)
         loop_run_once(world->loop, 0);
         AUTO(json) *status = switches_status(world->switches);
         int64_t pending;
-        assert_true(jget_int(json_array(status)->elems[0], "pending",
-                             &pending));
+        assert_true(
+            jget_int(json_array(status)->elems[0], "pending", &pending));
         assert_true(pending < 64 * 1024 + 50 * 1000 + 2 * PER_ROUND);
     }
     assert_false(bridge.is_closed);
@@ -741,7 +746,7 @@ test_check_of_a_switch_that_goes(void **state)
     run_until_acknowledged(world);
     bridge.reads = false;
     switches_check(world->switches, NULL, take_answer, world);
-    assert_null(world->answer);         /* Never from within the call. */
+    assert_null(world->answer); /* Never from within the call. */
     peer_hang_up(&bridge);
     for (int i = 0; i < 500 && !world->answer; i++) {
         run_for(world, 10);

@@ -52,8 +52,8 @@ choose_encapsulation(struct unit *u, const struct network *network)
     }
     chosen = segment_encapsulation(&network->segments.items[0]);
     for (size_t i = 0; i < network->segments.n; i++) {
-        struct encapsulation one
-            = segment_encapsulation(&network->segments.items[i]);
+        struct encapsulation one =
+            segment_encapsulation(&network->segments.items[i]);
         enum carrier carrier;
         if (one.type && carrier_from_text(one.type, &carrier)
             && carrier_is_tunnel(carrier)) {
@@ -100,21 +100,24 @@ encapsulation_carrier(struct unit *u, const struct network *network,
     if (!carrier_from_text(e->type, &carrier)) {
         unit_note(u, NOTE_ERROR, id,
                   "provider:network_type \"%s\" is not supported; ports of "
-                  "one host reach each other only", e->type);
+                  "one host reach each other only",
+                  e->type);
         return CARRIER_NONE;
     }
     int64_t max = carrier_max_key(carrier);
     if (max && (!e->has_key || e->key < 1 || e->key > max)) {
         unit_note(u, NOTE_ERROR, id,
                   "%s needs a provider:segmentation_id in 1...%lld; ports of "
-                  "one host reach each other only", e->type, (long long) max);
+                  "one host reach each other only",
+                  e->type, (long long) max);
         return CARRIER_NONE;
     }
     bool physical = carrier == CARRIER_VLAN || carrier == CARRIER_FLAT;
     if (physical && (!e->physnet || !*e->physnet)) {
         unit_note(u, NOTE_ERROR, id,
                   "%s needs a provider:physical_network; ports of one host "
-                  "reach each other only", e->type);
+                  "reach each other only",
+                  e->type);
         return CARRIER_NONE;
     }
     return carrier;
@@ -131,14 +134,15 @@ lower_network(struct unit *u, const struct entity *entity)
     segment->entity.number = entity->number;
     segment->carrier = carrier;
     segment->key = carrier_max_key(carrier) ? e.key : 0;
-    segment->up = !HAS(network, network, admin_state_up)
-                  || network->admin_state_up;
+    segment->up =
+        !HAS(network, network, admin_state_up) || network->admin_state_up;
     segment->mtu = HAS(network, network, mtu) ? network->mtu : 0;
-    segment->mtu_max = (carrier == CARRIER_NONE ? 0
-                        : unit_settings(u)->underlay_mtu
-                          - carrier_overhead(carrier));
-    segment->external
-        = HAS(network, network, router_external) && network->router_external;
+    segment->mtu_max =
+        (carrier == CARRIER_NONE
+             ? 0
+             : unit_settings(u)->underlay_mtu - carrier_overhead(carrier));
+    segment->external =
+        HAS(network, network, router_external) && network->router_external;
     SET(segment, segment, carrier);
     SET(segment, segment, key);
     SET(segment, segment, up);
@@ -152,8 +156,9 @@ lower_network(struct unit *u, const struct entity *entity)
     unit_emit(u, &segment->entity);
 }
 
-static const struct pass pass_lower_network
-    = { "neutron_network", &network_resource, lower_network };
+static const struct pass pass_lower_network = { "neutron_network",
+                                                &network_resource,
+                                                lower_network };
 
 /* Ports. */
 
@@ -162,16 +167,16 @@ lower_addresses(struct unit *u, const struct port *port,
                 struct endpoint *endpoint)
 {
     size_t n = port->fixed_ips.n;
-    endpoint->addresses.items
-        = mem_zalloc((n + 1) * sizeof *endpoint->addresses.items);
+    endpoint->addresses.items =
+        mem_zalloc((n + 1) * sizeof *endpoint->addresses.items);
     for (size_t i = 0; i < n; i++) {
         const struct fixed_ip *fixed = &port->fixed_ips.items[i];
         if (!HAS(fixed_ip, fixed, ip_address)
             || !unit_number(u, &subnet_resource, &fixed->subnet)) {
             continue;
         }
-        struct net_address *address
-            = &endpoint->addresses.items[endpoint->addresses.n++];
+        struct net_address *address =
+            &endpoint->addresses.items[endpoint->addresses.n++];
         address->ip = fixed->ip_address;
         address->subnet = fixed->subnet;
         SET(net_address, address, ip);
@@ -184,18 +189,19 @@ static void
 lower_pairs(const struct port *port, struct endpoint *endpoint)
 {
     size_t n = port->allowed_address_pairs.n;
-    endpoint->allowed_pairs.items
-        = mem_zalloc((n + 1) * sizeof *endpoint->allowed_pairs.items);
+    endpoint->allowed_pairs.items =
+        mem_zalloc((n + 1) * sizeof *endpoint->allowed_pairs.items);
     for (size_t i = 0; i < n; i++) {
-        const struct address_pair *given
-            = &port->allowed_address_pairs.items[i];
+        const struct address_pair *given =
+            &port->allowed_address_pairs.items[i];
         if (!HAS(address_pair, given, ip_address)) {
             continue;
         }
-        struct net_pair *pair
-            = &endpoint->allowed_pairs.items[endpoint->allowed_pairs.n++];
-        pair->mac = (HAS(address_pair, given, mac_address)
-                         ? given->mac_address : port->mac_address);
+        struct net_pair *pair =
+            &endpoint->allowed_pairs.items[endpoint->allowed_pairs.n++];
+        pair->mac =
+            (HAS(address_pair, given, mac_address) ? given->mac_address
+                                                   : port->mac_address);
         pair->prefix = given->ip_address;
         SET(net_pair, pair, mac);
         SET(net_pair, pair, prefix);
@@ -260,8 +266,8 @@ lower_port(struct unit *u, const struct entity *entity)
     unit_emit(u, &endpoint->entity);
 }
 
-static const struct pass pass_lower_port
-    = { "neutron_port", &port_resource, lower_port };
+static const struct pass pass_lower_port = { "neutron_port", &port_resource,
+                                             lower_port };
 
 const struct pass *const neutron_passes[] = {
     &pass_lower_network,

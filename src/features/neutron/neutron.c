@@ -31,8 +31,7 @@ static struct err *floatingip_check(const struct check *, struct entity *);
 static struct err *security_group_rule_check(const struct check *,
                                              struct entity *);
 static struct err *qos_policy_check(const struct check *, struct entity *);
-static struct err *flowclassifier_check(const struct check *,
-                                        struct entity *);
+static struct err *flowclassifier_check(const struct check *, struct entity *);
 static struct err *firewall_rule_check(const struct check *, struct entity *);
 static struct err *lb_listener_check(const struct check *, struct entity *);
 static struct err *lb_pool_check(const struct check *, struct entity *);
@@ -47,7 +46,7 @@ static struct err *lb_pool_check(const struct check *, struct entity *);
 static const struct resource *const resources[] = {
 #define SHAPE(NAME, ...)
 #define SHAPE_END(NAME)
-#define RESOURCE(NAME, PLURAL, ...) &NAME##_resource,
+#define RESOURCE(NAME, PLURAL, ...)              &NAME##_resource,
 #define RESOURCE_AS(NAME, SINGULAR, PLURAL, ...) &NAME##_resource,
 #define FIELD(OWNER, NAME, KIND, ...)
 #define REF(OWNER, NAME, TARGET, ...)
@@ -95,14 +94,14 @@ undash(char *text)
     }
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 plain_check(const struct check *check, struct entity *entity)
 {
     static const char *const names[] = { "tenant_id", "project_id" };
 
     for (size_t i = 0; check->strict && i < 2; i++) {
-        const struct field *field = shape_find(&entity->resource->shape,
-                                               names[i]);
+        const struct field *field =
+            shape_find(&entity->resource->shape, names[i]);
         if (field && field->kind == FIELD_TEXT) {
             undash(*(char **) (void *) ((char *) entity + field->offset));
         }
@@ -111,14 +110,14 @@ plain_check(const struct check *check, struct entity *entity)
 }
 
 /* In strict mode, refuses a reference to nothing with 442. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 require_parent(const struct check *check, const char *resource,
                const struct uuid *id, const char *field)
 {
     if (!check->strict || check->find(check, resource, id)) {
         return NULL;
     }
-    return err_new(ERR_DEPENDENCY, field, "there is no %s "UID_FMT, resource,
+    return err_new(ERR_DEPENDENCY, field, "there is no %s " UID_FMT, resource,
                    UID_ARGS(id));
 }
 
@@ -135,7 +134,7 @@ is_listed(const char *text, const char *const *names)
     return false;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 refuse_protocol(const char *text)
 {
     AUTO_DS ds = DS_EMPTY_INITIALIZER;
@@ -147,7 +146,7 @@ refuse_protocol(const char *text)
 
 /* Accepts the names, and the others unless in strict mode, and the numbers of
  * IP protocols. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 check_protocol(const struct check *check, const char *text,
                const char *const *names, const char *const *others)
 {
@@ -162,15 +161,17 @@ check_protocol(const struct check *check, const char *text,
 
 /* The names Neutron has, beyond those each resource has always had. */
 static const char *const other_protocols[] = {
-    "ah", "dccp", "egp", "esp", "gre", "hopopt", "icmp", "icmpv6", "igmp",
-    "ip", "ipip", "ipv6-encap", "ipv6-frag", "ipv6-icmp", "ipv6-nonxt",
-    "ipv6-opts", "ipv6-route", "ospf", "pgm", "rsvp", "sctp", "tcp", "udp",
-    "udplite", "vrrp", "any", NULL
+    "ah",        "dccp",       "egp",       "esp",       "gre",
+    "hopopt",    "icmp",       "icmpv6",    "igmp",      "ip",
+    "ipip",      "ipv6-encap", "ipv6-frag", "ipv6-icmp", "ipv6-nonxt",
+    "ipv6-opts", "ipv6-route", "ospf",      "pgm",       "rsvp",
+    "sctp",      "tcp",        "udp",       "udplite",   "vrrp",
+    "any",       NULL
 };
 
 /* Checks the field 'index', an IP protocol.  "" means any, like null, and is
  * stored as that. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 settle_protocol(const struct check *check, struct entity *entity, int index,
                 char **protocolp, const char *const *names)
 {
@@ -185,7 +186,7 @@ settle_protocol(const struct check *check, struct entity *entity, int index,
     return check_protocol(check, *protocolp, names, other_protocols);
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 check_groups(const struct check *check, const struct security_group_rule *rule)
 {
     if (!HAS(security_group_rule, rule, security_group)) {
@@ -193,9 +194,8 @@ check_groups(const struct check *check, const struct security_group_rule *rule)
                        "security_group_id", "is required");
     }
 
-    struct err *err = require_parent(check, "security_group",
-                                     &rule->security_group,
-                                     "security_group_id");
+    struct err *err = require_parent(
+        check, "security_group", &rule->security_group, "security_group_id");
     if (!err && HAS(security_group_rule, rule, remote_group)) {
         err = require_parent(check, "security_group", &rule->remote_group,
                              "remote_group_id");
@@ -203,16 +203,14 @@ check_groups(const struct check *check, const struct security_group_rule *rule)
     return err;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 security_group_rule_check(const struct check *check, struct entity *entity)
 {
-    static const char *const names[] = {
-        "icmp", "tcp", "udp", "icmpv6", "igmp", NULL
-    };
+    static const char *const names[] = { "icmp",   "tcp",  "udp",
+                                         "icmpv6", "igmp", NULL };
     struct security_group_rule *rule = EDIT(security_group_rule, entity);
-    struct err *err = settle_protocol(check, entity,
-                                      security_group_rule_f_protocol,
-                                      &rule->protocol, names);
+    struct err *err = settle_protocol(
+        check, entity, security_group_rule_f_protocol, &rule->protocol, names);
 
     if (!err) {
         err = check_groups(check, rule);
@@ -222,24 +220,22 @@ security_group_rule_check(const struct check *check, struct entity *entity)
 
 static const char *const classic_protocols[] = { "tcp", "udp", "icmp", NULL };
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 flowclassifier_check(const struct check *check, struct entity *entity)
 {
     struct flowclassifier *classifier = EDIT(flowclassifier, entity);
-    struct err *err = settle_protocol(check, entity,
-                                      flowclassifier_f_protocol,
-                                      &classifier->protocol,
-                                      classic_protocols);
+    struct err *err =
+        settle_protocol(check, entity, flowclassifier_f_protocol,
+                        &classifier->protocol, classic_protocols);
 
     return err ? err : plain_check(check, entity);
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 firewall_rule_check(const struct check *check, struct entity *entity)
 {
     struct firewall_rule *rule = EDIT(firewall_rule, entity);
-    struct err *err = settle_protocol(check, entity,
-                                      firewall_rule_f_protocol,
+    struct err *err = settle_protocol(check, entity, firewall_rule_f_protocol,
                                       &rule->protocol, classic_protocols);
 
     return err ? err : plain_check(check, entity);
@@ -247,15 +243,13 @@ firewall_rule_check(const struct check *check, struct entity *entity)
 
 /* The protocols of load balancers are no IP protocols.  'text' may be
  * null. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 check_lb_protocol(const struct check *check, const char *text)
 {
-    static const char *const names[] = {
-        "HTTP", "HTTPS", "TCP", "TERMINATED_HTTPS", NULL
-    };
-    static const char *const others[] = {
-        "PROMETHEUS", "PROXY", "PROXYV2", "SCTP", "UDP", NULL
-    };
+    static const char *const names[] = { "HTTP", "HTTPS", "TCP",
+                                         "TERMINATED_HTTPS", NULL };
+    static const char *const others[] = { "PROMETHEUS", "PROXY", "PROXYV2",
+                                          "SCTP",       "UDP",   NULL };
 
     if (!text || is_listed(text, names)
         || (!check->strict && is_listed(text, others))) {
@@ -264,27 +258,27 @@ check_lb_protocol(const struct check *check, const char *text)
     return refuse_protocol(text);
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 lb_listener_check(const struct check *check, struct entity *entity)
 {
-    struct err *err = check_lb_protocol(check,
-                                        EDIT(lb_listener, entity)->protocol);
+    struct err *err =
+        check_lb_protocol(check, EDIT(lb_listener, entity)->protocol);
 
     return err ? err : plain_check(check, entity);
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 lb_pool_check(const struct check *check, struct entity *entity)
 {
-    struct err *err = check_lb_protocol(check,
-                                        EDIT(lb_pool, entity)->protocol);
+    struct err *err =
+        check_lb_protocol(check, EDIT(lb_pool, entity)->protocol);
 
     return err ? err : plain_check(check, entity);
 }
 
 /* Networks, ports, floating IPs, QoS. */
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 network_check(const struct check *check, struct entity *entity)
 {
     struct network *network = EDIT(network, entity);
@@ -297,7 +291,7 @@ network_check(const struct check *check, struct entity *entity)
     return err;
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 port_check(const struct check *check, struct entity *entity)
 {
     struct port *port = EDIT(port, entity);
@@ -313,14 +307,14 @@ port_check(const struct check *check, struct entity *entity)
     return plain_check(check, entity);
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 floatingip_check(const struct check *check, struct entity *entity)
 {
     struct floatingip *floatingip = EDIT(floatingip, entity);
 
     if (!HAS(floatingip, floatingip, status)) {
-        floatingip->status = mem_text(HAS(floatingip, floatingip, port)
-                                      ? "ACTIVE" : "DOWN");
+        floatingip->status =
+            mem_text(HAS(floatingip, floatingip, port) ? "ACTIVE" : "DOWN");
         SET(floatingip, floatingip, status);
     }
     return plain_check(check, entity);
@@ -337,7 +331,7 @@ default_direction(struct qos_rule *rules, size_t n)
     }
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 qos_policy_check(const struct check *check, struct entity *entity)
 {
     struct qos_policy *policy = EDIT(qos_policy, entity);
@@ -408,8 +402,8 @@ add_pool(struct subnet *subnet, const struct in6_addr *start,
          const struct in6_addr *end)
 {
     if (compare_addresses(start, end) <= 0) {
-        struct allocation_pool *pool
-            = &subnet->allocation_pools.items[subnet->allocation_pools.n++];
+        struct allocation_pool *pool =
+            &subnet->allocation_pools.items[subnet->allocation_pools.n++];
         pool->start = *start;
         SET(allocation_pool, pool, start);
         pool->end = *end;
@@ -425,8 +419,8 @@ default_pools(struct subnet *subnet)
     struct in6_addr first, last;
 
     host_range(&subnet->cidr, &first, &last);
-    subnet->allocation_pools.items
-        = mem_zalloc(2 * sizeof *subnet->allocation_pools.items);
+    subnet->allocation_pools.items =
+        mem_zalloc(2 * sizeof *subnet->allocation_pools.items);
     SET(subnet, subnet, allocation_pools);
 
     const struct in6_addr *gateway = &subnet->gateway_ip;
@@ -452,7 +446,7 @@ default_pools(struct subnet *subnet)
     }
 }
 
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 check_families(const struct subnet *subnet)
 {
     bool is_v4 = prefix_is_v4(&subnet->cidr);
@@ -466,14 +460,15 @@ check_families(const struct subnet *subnet)
                        "is not of the CIDR's IP version");
     }
     for (size_t i = 0; i < subnet->allocation_pools.n; i++) {
-        const struct allocation_pool *pool
-            = &subnet->allocation_pools.items[i];
+        const struct allocation_pool *pool =
+            &subnet->allocation_pools.items[i];
         if (!HAS(allocation_pool, pool, start)
             || !HAS(allocation_pool, pool, end)
             || ipaddr_is_v4(&pool->start) != is_v4
             || ipaddr_is_v4(&pool->end) != is_v4) {
             AUTO_TEXT *field = mem_textf("allocation_pools[%zu]", i);
-            return err_new(ERR_INVALID, field, "is not two addresses of the "
+            return err_new(ERR_INVALID, field,
+                           "is not two addresses of the "
                            "CIDR's IP version");
         }
     }
@@ -489,7 +484,7 @@ is_given(const struct entity *entity, int index)
 /* A gateway that is absent is made up only for a new subnet without pools of
  * its own: null means that there shall be none, and whoever gave pools knew
  * about the addresses. */
-static struct err * OVS_WARN_UNUSED_RESULT
+static struct err *OVS_WARN_UNUSED_RESULT
 subnet_check(const struct check *check, struct entity *entity)
 {
     struct subnet *subnet = EDIT(subnet, entity);
