@@ -561,7 +561,8 @@ static void
 request_monitor(struct database *database, const struct json *schema)
 {
     database->state = DATABASE_MONITORING;
-    send_request(database, "monitor",
+    send_request(database,
+                 database->is_plain_monitor ? "monitor" : "monitor_cond",
                  json_array_create_3(json_string_create("Open_vSwitch"),
                                      json_string_create("weft"),
                                      replica_monitor_requests(schema)),
@@ -633,6 +634,12 @@ take_monitor(struct database *database, const struct json *result,
              const struct json *error)
 {
     if (error && error->type != JSON_NULL) {
+        if (!database->is_plain_monitor) {
+            /* Before Open vSwitch 2.5. */
+            database->is_plain_monitor = true;
+            request_monitor(database, NULL);
+            return NULL;
+        }
         if (database->is_schema_known) {
             return err_new(ERR_INVALID, NULL, "cannot be monitored");
         }
@@ -646,7 +653,9 @@ take_monitor(struct database *database, const struct json *result,
         return err_new(ERR_INVALID, NULL, "no answer to monitor");
     }
 
-    struct err *err = replica_apply(&database->replica, result);
+    struct err *err = replica_apply(
+        &database->replica, result,
+        (database->is_plain_monitor ? UPDATE_WHOLE : UPDATE_DIFFERENCE));
     if (!err) {
         database->state = DATABASE_READY;
         replica_changed(database);
@@ -683,7 +692,8 @@ take_reply(struct database *database, const char *id,
 }
 
 static struct err *
-take_update(struct database *database, const struct json *params)
+take_update(struct database *database, const struct json *params,
+            enum update_form form)
 {
     if (!params || params->type != JSON_ARRAY || json_array(params)->n != 2) {
         return err_new(ERR_INVALID, "params", "bad update");
@@ -694,7 +704,7 @@ take_update(struct database *database, const struct json *params)
     }
 
     struct err *err =
-        replica_apply(&database->replica, json_array(params)->elems[1]);
+        replica_apply(&database->replica, json_array(params)->elems[1], form);
     if (!err) {
         replica_changed(database);
     }
@@ -723,7 +733,9 @@ take_message(struct database *database, const struct json *message)
         return NULL;
     }
     if (!strcmp(method, "update")) {
-        return take_update(database, params);
+        return take_update(database, params, UPDATE_WHOLE);
+    } else if (!strcmp(method, "update2")) {
+        return take_update(database, params, UPDATE_DIFFERENCE);
     }
     if (id && id->type != JSON_NULL) {
         send_reply(database, id, json_null_create(), "unknown method");

@@ -47,8 +47,9 @@ struct database {
     struct json_parser *parser;
     struct json_scan scan;
     struct replica replica;
-    bool is_schema_known; /* Asked once. */
-    int max_version;      /* OpenFlow 1.x it can be set to. */
+    bool is_plain_monitor; /* It does not know "monitor_cond". */
+    bool is_schema_known;  /* Asked once. */
+    int max_version;       /* OpenFlow 1.x it can be set to. */
 
     /* The transaction under way. */
     char *transaction; /* Its id, or null. */

@@ -218,6 +218,10 @@ host_database_changed(struct host *host)
 {
     uint64_t datapath_id = read_datapath_id(host);
 
+    if (host->connected && !host->is_tell_wanted && !host->switches->is_closing
+        && ports_tell_touched(host)) {
+        return;
+    }
     database_provision(host->database);
     if (datapath_id && datapath_id != host->datapath_id) {
         host->datapath_id = datapath_id;

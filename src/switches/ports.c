@@ -12,8 +12,11 @@
  *
  * The report is what the owner was last told.  Plugs are an array sorted by
  * endpoint; the facts are kept as text, because all that is needed of them is
- * whether they changed.  An update costs one walk over the bridge's
- * interfaces. */
+ * whether they changed.
+ *
+ * An update that touches only interfaces of machines, as nearly all do, costs
+ * what it touches (and a search for its port by text); any other one walk over
+ * the bridge's interfaces. */
 
 #include "switches/ports.h"
 
@@ -26,7 +29,15 @@
 struct ports_report {
     char *facts;               /* JSON text; see facts_to_json(). */
     struct switch_plug *plugs; /* Sorted by endpoint; names are owned. */
+    struct uuid *interfaces;   /* The row of each plug. */
     size_t n_plugs;
+    bool has_repeated; /* Several interfaces claimed one endpoint. */
+};
+
+/* A plug, its name borrowed, and the row of its interface. */
+struct found {
+    struct switch_plug plug;
+    struct uuid interface;
 };
 
 /* Facts being gathered; texts are borrowed from the replica. */
@@ -41,8 +52,8 @@ struct survey {
     struct physnet_layout *layouts;
     struct switch_physnet *physnets;
     struct switch_config *configs;
-    struct switch_plug *plugs;
-    size_t n_plugs;
+    struct found *found; /* Sorted; may repeat endpoints. */
+    size_t n_found;
 };
 
 static void
@@ -59,6 +70,7 @@ ports_report_destroy(struct ports_report *report)
 {
     if (report) {
         destroy_plugs(report->plugs, report->n_plugs);
+        free(report->interfaces);
         free(report->facts);
         free(report);
     }
@@ -208,17 +220,18 @@ survey_configs(struct survey *s)
 }
 
 static int
-compare_plugs(const void *a_, const void *b_)
+compare_found(const void *a_, const void *b_)
 {
-    const struct switch_plug *a = a_, *b = b_;
-    int endpoints = uid_compare(&a->endpoint, &b->endpoint);
+    const struct found *a = a_, *b = b_;
+    int endpoints = uid_compare(&a->plug.endpoint, &b->plug.endpoint);
 
-    return (endpoints               ? endpoints
-            : a->ofport < b->ofport ? -1
-                                    : a->ofport > b->ofport);
+    return (endpoints ? endpoints
+            : a->plug.ofport < b->plug.ofport
+                ? -1
+                : a->plug.ofport > b->plug.ofport);
 }
 
-/* Describes an interface as a plug, without its name; false: it is none. */
+/* Describes an interface as a plug, its name borrowed; false: it is none. */
 static bool
 plug_from_interface(const struct row *interface, struct switch_plug *plug)
 {
@@ -226,46 +239,30 @@ plug_from_interface(const struct row *interface, struct switch_plug *plug)
     int64_t mtu = row_int(interface, C_INTERFACE_MTU, 0);
 
     *plug = (struct switch_plug){
+        .name = row_text(interface, C_INTERFACE_NAME),
         .ofport = ofport_of(interface),
         .mtu = mtu > 0 && mtu <= UINT16_MAX ? mtu : 0,
     };
     return id && plug->ofport && uid_from_text(id, &plug->endpoint);
 }
 
-/* Of several with the same endpoint the first stays. */
-static void
-drop_repeated_plugs(struct survey *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (s->n_plugs
-            && uid_equals(&s->plugs[s->n_plugs - 1].endpoint,
-                          &s->plugs[i].endpoint)) {
-            free((char *) (uintptr_t) s->plugs[i].name);
-        } else {
-            s->plugs[s->n_plugs++] = s->plugs[i];
-        }
-    }
-}
-
 static void
 survey_plugs(struct survey *s)
 {
-    size_t n = 0, allocated = 0;
+    size_t allocated = 0;
 
     BRIDGE_FOR_EACH_INTERFACE(port, interface, s->replica, s->bridge)
     {
         struct switch_plug plug;
 
         if (plug_from_interface(interface, &plug)) {
-            ARRAY_GROW(s->plugs, n, allocated);
-            plug.name = mem_text(row_text(interface, C_INTERFACE_NAME));
-            s->plugs[n++] = plug;
+            ARRAY_GROW(s->found, s->n_found, allocated);
+            s->found[s->n_found++] = (struct found){ plug, interface->id };
         }
     }
-    if (n) {
-        qsort(s->plugs, n, sizeof *s->plugs, compare_plugs);
+    if (s->n_found) {
+        qsort(s->found, s->n_found, sizeof *s->found, compare_found);
     }
-    drop_repeated_plugs(s, n);
 }
 
 /* False if the switch is not ready to be described. */
@@ -297,10 +294,10 @@ survey_init(struct survey *s, const struct host *host)
     return true;
 }
 
-/* Without the plugs, which a report takes over. */
 static void
 survey_uninit(struct survey *s)
 {
+    free(s->found);
     for (size_t i = 0; i < s->facts.n_configs; i++) {
         free((char *) (uintptr_t) s->configs[i].type);
     }
@@ -410,6 +407,62 @@ tell_plugs(struct host *host, const struct ports_report *old,
     }
 }
 
+/* Puts a plug at its place; its name is copied. */
+static void
+report_insert(struct ports_report *report, size_t at,
+              const struct switch_plug *plug, const struct uuid *interface)
+{
+    size_t n = report->n_plugs;
+
+    report->plugs = mem_resize(report->plugs, (n + 1) * sizeof *report->plugs);
+    report->interfaces =
+        mem_resize(report->interfaces, (n + 1) * sizeof *report->interfaces);
+    memmove(&report->plugs[at + 1], &report->plugs[at],
+            (n - at) * sizeof *report->plugs);
+    memmove(&report->interfaces[at + 1], &report->interfaces[at],
+            (n - at) * sizeof *report->interfaces);
+    report->plugs[at] = *plug;
+    report->plugs[at].name = mem_text(plug->name);
+    report->interfaces[at] = *interface;
+    report->n_plugs++;
+}
+
+static void
+report_remove(struct ports_report *report, size_t at)
+{
+    size_t n = --report->n_plugs;
+
+    free((char *) (uintptr_t) report->plugs[at].name);
+    memmove(&report->plugs[at], &report->plugs[at + 1],
+            (n - at) * sizeof *report->plugs);
+    memmove(&report->interfaces[at], &report->interfaces[at + 1],
+            (n - at) * sizeof *report->interfaces);
+}
+
+/* Of several with the same endpoint the first is it. */
+static void
+report_take_plugs(struct ports_report *report, const struct survey *s)
+{
+    report->plugs = mem_alloc((s->n_found + 1) * sizeof *report->plugs);
+    report->interfaces =
+        mem_alloc((s->n_found + 1) * sizeof *report->interfaces);
+    for (size_t i = 0; i < s->n_found; i++) {
+        const struct found *found = &s->found[i];
+        size_t n = report->n_plugs;
+
+        if (n
+            && uid_equals(&report->plugs[n - 1].endpoint,
+                          &found->plug.endpoint)) {
+            report->has_repeated = true;
+            continue;
+        }
+        report->plugs[n] = found->plug;
+        report->plugs[n].name = mem_text(found->plug.name);
+        report->interfaces[n] = found->interface;
+        report->n_plugs++;
+    }
+}
+
 bool
 ports_tell(struct host *host, bool is_whole)
 {
@@ -426,8 +479,7 @@ ports_tell(struct host *host, bool is_whole)
     struct ports_report *report = NEW(struct ports_report);
     report->facts = json_to_string(json, JSSF_SORT);
     json_destroy(json);
-    report->plugs = s.plugs;
-    report->n_plugs = s.n_plugs;
+    report_take_plugs(report, &s);
 
     struct ports_report *old = host->report;
     host->report = report;
@@ -439,6 +491,119 @@ ports_tell(struct host *host, bool is_whole)
     }
     ports_report_destroy(old);
     survey_uninit(&s);
+    return true;
+}
+
+/* The quick path. */
+
+/* Index of the plug of an interface, or the number of plugs. */
+static size_t
+report_find_interface(const struct ports_report *report,
+                      const struct uuid *interface)
+{
+    size_t i = 0;
+
+    while (i < report->n_plugs
+           && !uid_equals(&report->interfaces[i], interface)) {
+        i++;
+    }
+    return i;
+}
+
+/* Index of the first plug whose endpoint is not less. */
+static size_t
+report_position(const struct ports_report *report, const struct uuid *endpoint)
+{
+    size_t low = 0, high = report->n_plugs;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (uid_compare(&report->plugs[middle].endpoint, endpoint) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool
+is_on_bridge(const struct replica *replica, const struct row *bridge,
+             const struct row *interface)
+{
+    char id[UID_LENGTH + 1];
+    const struct row *port;
+
+    uid_to_text(&interface->id, id);
+    REPLICA_FOR_EACH(port, replica, DB_PORT)
+    {
+        if (row_has(port, C_PORT_INTERFACES, id)) {
+            uid_to_text(&port->id, id);
+            return row_has(bridge, C_BRIDGE_PORTS, id);
+        }
+    }
+    return false;
+}
+
+/* Tells what became of one interface; false if another claims its endpoint. */
+static bool
+tell_interface(struct host *host, const struct row *bridge,
+               const struct uuid *id)
+{
+    struct ports_report *report = host->report;
+    const struct switches_events *events = host->switches->events;
+    const struct replica *replica = &host->database->replica;
+    const struct row *interface = replica_find_id(replica, DB_INTERFACE, id);
+    struct switch_plug plug;
+    bool is_plug = interface && plug_from_interface(interface, &plug)
+                   && is_on_bridge(replica, bridge, interface);
+    size_t at = report_find_interface(report, id);
+    bool was_plug = at < report->n_plugs;
+
+    if (was_plug && is_plug
+        && uid_equals(&report->plugs[at].endpoint, &plug.endpoint)) {
+        if (is_same_plug(&report->plugs[at], &plug)) {
+            return true;
+        }
+    } else if (is_plug) {
+        size_t to = report_position(report, &plug.endpoint);
+        if (to < report->n_plugs
+            && uid_equals(&report->plugs[to].endpoint, &plug.endpoint)) {
+            return false;
+        }
+    }
+    if (was_plug) {
+        struct uuid endpoint = report->plugs[at].endpoint;
+        report_remove(report, at);
+        if (!is_plug || !uid_equals(&endpoint, &plug.endpoint)) {
+            events->unplugged(&host->id, &endpoint, host->switches->aux);
+        }
+    }
+    if (is_plug) {
+        report_insert(report, report_position(report, &plug.endpoint), &plug,
+                      id);
+        events->plugged(&host->id, &plug, host->switches->aux);
+    }
+    return true;
+}
+
+bool
+ports_tell_touched(struct host *host)
+{
+    const struct replica *replica = &host->database->replica;
+    const struct replica_touched *touched = &replica->touched;
+    const struct row *bridge = replica_find_name(
+        replica, C_BRIDGE_NAME, host->switches->settings.bridge);
+
+    if (!host->report || host->report->has_repeated || !bridge
+        || !touched->is_only_machines) {
+        return false;
+    }
+    for (size_t i = 0; i < touched->n; i++) {
+        if (!tell_interface(host, bridge, &touched->interfaces[i])) {
+            return false;
+        }
+    }
     return true;
 }
 

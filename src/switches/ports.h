@@ -21,6 +21,10 @@ void ports_report_status(const struct ports_report *, struct json *status);
  * interfaces.  Replaces the host's report.  False if there is no bridge. */
 bool ports_tell(struct host *, bool is_whole);
 
+/* The same, looking only at what the last update touched.  False if that is
+ * not enough: then nothing is wrong, but ports_tell() has to be called. */
+bool ports_tell_touched(struct host *);
+
 /* Appends what is wrong with interfaces to 'lacks'. */
 void ports_lacks(const struct host *, struct json *lacks);
 

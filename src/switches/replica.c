@@ -9,7 +9,10 @@
  * of the same content takes ten times the memory.
  *
  * The source is RFC 7047: an update gives a row's "new" content whole (section
- * 4.1.6), so that applying it is replacing the row.  What a peer sends is
+ * 4.1.6), so that applying it is replacing the row; or the form "update2" of
+ * ovsdb-server(7), which gives differences: of a set the members that come or
+ * go, of a map the pairs.  So a bridge with a thousand ports that gains one
+ * costs one.  What a peer sends is
  * checked for type as far as it is used: a set of anything else than strings,
  * numbers, booleans and UUIDs is refused.  The number of rows is bounded. */
 
@@ -24,27 +27,33 @@ static const struct {
     const char *name;
 } tables[N_DB_TABLES] = {
 #define DB_TABLE(ID, NAME) [DB_##ID] = { NAME },
-#define DB_COLUMN(TABLE, ID, NAME)
+#define DB_COLUMN(TABLE, ID, KIND, NAME)
 #include "switches/replica.def"
 #undef DB_TABLE
 #undef DB_COLUMN
 };
 
+enum column_kind { COLUMN_ONE, COLUMN_SET, COLUMN_MAP };
+
 static const struct {
     const char *name;
     enum db_table table;
+    enum column_kind kind;
 } columns[N_DB_COLUMNS] = {
 #define DB_TABLE(ID, NAME)
-#define DB_COLUMN(TABLE, ID, NAME) [C_##TABLE##_##ID] = { NAME, DB_##TABLE },
+#define DB_COLUMN(TABLE, ID, KIND, NAME)                                      \
+    [C_##TABLE##_##ID] = { NAME, DB_##TABLE, COLUMN_##KIND },
 #include "switches/replica.def"
 #undef DB_TABLE
 #undef DB_COLUMN
 };
 
 static enum db_column first_column(enum db_table);
+static const struct value *row_value(const struct row *, enum db_column);
 static void row_destroy(struct row *);
 static struct err *update_row(struct replica *, enum db_table,
-                              const char *text, const struct json *update);
+                              const char *text, const struct json *update,
+                              enum update_form);
 static struct err *value_from_json(const struct json *, struct value **);
 
 void
@@ -54,6 +63,7 @@ replica_init(struct replica *replica)
         hmap_init(&replica->rows[i]);
     }
     replica->n_rows = 0;
+    replica->touched = (struct replica_touched){ .is_only_machines = false };
 }
 
 void
@@ -67,6 +77,7 @@ replica_uninit(struct replica *replica)
         }
         hmap_destroy(&replica->rows[i]);
     }
+    free(replica->touched.interfaces);
 }
 
 const char *
@@ -116,12 +127,15 @@ replica_monitor_requests(const struct json *schema)
 }
 
 struct err *
-replica_apply(struct replica *replica, const struct json *updates)
+replica_apply(struct replica *replica, const struct json *updates,
+              enum update_form form)
 {
     if (updates->type != JSON_OBJECT) {
         return err_new(ERR_INVALID, NULL, "table updates are not an object");
     }
 
+    replica->touched.is_only_machines = true;
+    replica->touched.n = replica->touched.n_bridges = 0;
     for (enum db_table t = 0; t < N_DB_TABLES; t++) {
         const struct json *rows = jget(updates, tables[t].name);
         if (!rows) {
@@ -134,7 +148,8 @@ replica_apply(struct replica *replica, const struct json *updates)
 
         struct shash_node *node;
         SHASH_FOR_EACH (node, json_object(rows)) {
-            struct err *err = update_row(replica, t, node->name, node->data);
+            struct err *err =
+                update_row(replica, t, node->name, node->data, form);
             if (err) {
                 return err;
             }
@@ -164,6 +179,13 @@ replica_find(const struct replica *replica, enum db_table table,
     struct uuid id;
 
     return uid_from_text(text, &id) ? find_row(replica, table, &id) : NULL;
+}
+
+const struct row *
+replica_find_id(const struct replica *replica, enum db_table table,
+                const struct uuid *id)
+{
+    return find_row(replica, table, id);
 }
 
 const struct row *
@@ -340,9 +362,236 @@ row_from_json(enum db_table table, const struct uuid *id,
     return NULL;
 }
 
+/* What an update touches. */
+
+static bool
+values_equal(const struct value *a, const struct value *b)
+{
+    return (a && b ? a->n == b->n && a->size == b->size
+                         && !memcmp(a->text, b->text, a->size)
+                   : a == b);
+}
+
+static void
+touch_interface(struct replica_touched *touched, const struct uuid *id)
+{
+    ARRAY_GROW(touched->interfaces, touched->n, touched->allocated);
+    touched->interfaces[touched->n++] = *id;
+}
+
+/* Nothing but the ports of one bridge may change.  A port that goes from one
+ * bridge to another changes two. */
+static bool
+is_only_ports(struct replica_touched *touched, const struct row *old,
+              const struct row *new)
+{
+    if (!old || !new || touched->n_bridges++) {
+        return false;
+    }
+    for (enum db_column c = first_column(DB_BRIDGE);
+         c < N_DB_COLUMNS && columns[c].table == DB_BRIDGE; c++) {
+        if (c != C_BRIDGE_PORTS
+            && !values_equal(row_value(old, c), row_value(new, c))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A port that is nobody's mark and whose interfaces stay what they are. */
+static bool
+is_plain_port(struct replica_touched *touched, const struct row *old,
+              const struct row *new)
+{
+    const struct row *any = new ? new : old;
+
+    if (row_n(any, C_PORT_EXTERNAL_IDS)
+        || (old && new
+            && !values_equal(row_value(old, C_PORT_INTERFACES),
+                             row_value(new, C_PORT_INTERFACES)))) {
+        return false;
+    }
+    ROW_FOR_EACH(text, any, C_PORT_INTERFACES)
+    {
+        struct uuid id;
+        if (uid_from_text(text, &id)) {
+            touch_interface(touched, &id);
+        }
+    }
+    return true;
+}
+
+static bool
+is_machine(const struct row *interface)
+{
+    return !interface || (row_key(interface, C_INTERFACE_EXTERNAL_IDS, "iface-id") && !row_n(interface, C_INTERFACE_OPTIONS));
+}
+
+static void
+note_touched(struct replica *replica, enum db_table table,
+             const struct uuid *id, const struct row *old,
+             const struct row *new)
+{
+    struct replica_touched *touched = &replica->touched;
+
+    if (!touched->is_only_machines || (!old && !new)) {
+        return;
+    }
+    if (table == DB_INTERFACE) {
+        touched->is_only_machines = is_machine(old) && is_machine(new);
+        touch_interface(touched, id);
+    } else if (table == DB_PORT) {
+        touched->is_only_machines = is_plain_port(touched, old, new);
+    } else {
+        touched->is_only_machines =
+            table == DB_BRIDGE && is_only_ports(touched, old, new);
+    }
+}
+
+/* Differences. */
+
+static struct value *
+value_create(uint32_t n, bool is_map, const struct ds *ds)
+{
+    if (!n) {
+        return NULL;
+    }
+    struct value *value = mem_alloc(sizeof *value + ds->length);
+    *value = (struct value){ .n = n, .size = ds->length, .is_map = is_map };
+    memcpy(value->text, ds->string, ds->length);
+    return value;
+}
+
+static const char *
+value_next(const struct value *value, const char *prev)
+{
+    if (!value) {
+        return NULL;
+    }
+    const char *next = value->text;
+    if (prev) {
+        next = row_value_of(prev);
+        next = value->is_map ? row_value_of(next) : next;
+    }
+    return next < value->text + value->size ? next : NULL;
+}
+
+/* The member, or the key, of 'value' that is 'wanted', or null. */
+static const char *
+value_find(const struct value *value, const char *wanted)
+{
+    const char *atom = NULL;
+    while ((atom = value_next(value, atom)) && strcmp(atom, wanted) != 0) {
+        continue;
+    }
+    return atom;
+}
+
+/* Appends the member or pair at 'atom'. */
+static void
+put_member(struct ds *ds, const struct value *value, const char *atom)
+{
+    const char *end = row_value_of(atom);
+    ds_put_buffer(ds, atom, (value->is_map ? row_value_of(end) : end) - atom);
+}
+
+/* 'old' with 'difference' applied: members in one of them only, and pairs of
+ * the difference that do not say what 'old' says. */
+static struct value *
+value_apply(const struct value *old, const struct value *difference)
+{
+    AUTO_DS ds = DS_EMPTY_INITIALIZER;
+    bool is_map = (difference ? difference : old)->is_map;
+    uint32_t n = 0;
+
+    for (const char *a = NULL; (a = value_next(old, a));) {
+        if (!value_find(difference, a)) {
+            put_member(&ds, old, a);
+            n++;
+        }
+    }
+    for (const char *a = NULL; (a = value_next(difference, a));) {
+        const char *had = value_find(old, a);
+        if (!had
+            || (is_map && strcmp(row_value_of(had), row_value_of(a)) != 0)) {
+            put_member(&ds, difference, a);
+            n++;
+        }
+    }
+    return value_create(n, is_map, &ds);
+}
+
+static struct value *
+value_clone(const struct value *value)
+{
+    return value ? mem_clone(value, sizeof *value + value->size) : NULL;
+}
+
+/* Makes 'row', which holds differences, what 'old' becomes by them; 'content'
+ * says which columns have any. */
+static struct err *
+row_apply(struct row *row, const struct row *old, const struct json *content)
+{
+    enum db_column first = first_column(row->table);
+
+    for (size_t i = 0; i < n_columns(row->table); i++) {
+        struct value *difference = row->values[i];
+        const struct value *was = old->values[i];
+
+        if (!jget(content, columns[first + i].name)) {
+            row->values[i] = value_clone(was);
+        } else if (columns[first + i].kind != COLUMN_ONE
+                   && (was || difference)) {
+            if (was && difference && was->is_map != difference->is_map) {
+                return err_new(ERR_INVALID, columns[first + i].name,
+                               "difference of another type");
+            }
+            row->values[i] = value_apply(was, difference);
+            free(difference);
+        }
+    }
+    return NULL;
+}
+
+/* The row that 'update' leaves, or null if it goes. */
+static struct err *
+updated_row(enum db_table table, const struct uuid *id, const struct row *old,
+            const struct json *update, enum update_form form,
+            struct row **rowp)
+{
+    const struct json *content = jget(update, "new");
+    bool is_difference = false;
+
+    if (form == UPDATE_DIFFERENCE) {
+        content = jget(update, "initial");
+        content = content ? content : jget(update, "insert");
+        if (!content && (content = jget(update, "modify"))) {
+            is_difference = true;
+            if (!old) {
+                return err_new(ERR_INVALID, tables[table].name,
+                               "a row that is not there is modified");
+            }
+        }
+    }
+    if (!content) {
+        *rowp = NULL;
+        return NULL;
+    }
+
+    AUTO(row) *row = NULL;
+    struct err *err = row_from_json(table, id, content, &row);
+    if (!err && is_difference) {
+        err = row_apply(row, old, content);
+    }
+    if (!err) {
+        *rowp = STEAL(row);
+    }
+    return err;
+}
+
 static struct err *
 update_row(struct replica *replica, enum db_table table, const char *text,
-           const struct json *update)
+           const struct json *update, enum update_form form)
 {
     struct uuid id;
     if (!uid_from_text(text, &id) || update->type != JSON_OBJECT) {
@@ -350,15 +599,13 @@ update_row(struct replica *replica, enum db_table table, const char *text,
     }
 
     AUTO(row) *row = NULL;
-    const struct json *content = jget(update, "new");
-    if (content) {
-        struct err *err = row_from_json(table, &id, content, &row);
-        if (err) {
-            return err;
-        }
+    struct row *old = find_row(replica, table, &id);
+    struct err *err = updated_row(table, &id, old, update, form, &row);
+    if (err) {
+        return err;
     }
 
-    struct row *old = find_row(replica, table, &id);
+    note_touched(replica, table, &id, old, row);
     if (old) {
         hmap_remove(&replica->rows[table], &old->node);
         replica->n_rows--;
@@ -469,13 +716,6 @@ value_from_json(const struct json *json, struct value **valuep)
     if (!put_value(&ds, json, &n, &is_map)) {
         return err_new(ERR_INVALID, NULL, "not a value of the database");
     }
-    if (!n) {
-        return NULL;
-    }
-
-    struct value *value = mem_alloc(sizeof *value + ds.length);
-    *value = (struct value){ .n = n, .size = ds.length, .is_map = is_map };
-    memcpy(value->text, ds.string, ds.length);
-    *valuep = value;
+    *valuep = value_create(n, is_map, &ds);
     return NULL;
 }

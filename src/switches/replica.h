@@ -8,7 +8,7 @@
 
 enum db_table {
 #define DB_TABLE(ID, NAME) DB_##ID,
-#define DB_COLUMN(TABLE, ID, NAME)
+#define DB_COLUMN(TABLE, ID, KIND, NAME)
 #include "switches/replica.def"
 #undef DB_TABLE
 #undef DB_COLUMN
@@ -17,7 +17,7 @@ enum db_table {
 
 enum db_column {
 #define DB_TABLE(ID, NAME)
-#define DB_COLUMN(TABLE, ID, NAME) C_##TABLE##_##ID,
+#define DB_COLUMN(TABLE, ID, KIND, NAME) C_##TABLE##_##ID,
 #include "switches/replica.def"
 #undef DB_TABLE
 #undef DB_COLUMN
@@ -40,28 +40,48 @@ struct row {
     struct value *values[]; /* Null: empty. */
 };
 
+/* What the last update touched, for those who need not look at everything. */
+struct replica_touched {
+    /* Nothing but interfaces of machines (with an iface-id, neither tunnel
+     * nor patch), their ports, and which ports one bridge has. */
+    bool is_only_machines;
+    size_t n_bridges;
+    struct uuid *interfaces; /* May repeat. */
+    size_t n, allocated;
+};
+
 struct replica {
     struct hmap rows[N_DB_TABLES];
     size_t n_rows;
+    struct replica_touched touched;
 };
 
 void replica_init(struct replica *);
 void replica_uninit(struct replica *);
 
-/* The <monitor-requests> of RFC 7047, section 4.1.5, for what 'schema' (the
- * answer to get_schema) has, or for everything if it is null. */
+/* The <monitor-requests> of RFC 7047, section 4.1.5 (also good for
+ * "monitor_cond", ovsdb-server(7)), for what 'schema' (the answer to
+ * get_schema) has, or for everything if it is null. */
 struct json *replica_monitor_requests(const struct json *schema_or_null);
 
-/* Applies <table-updates> (RFC 7047, section 4.1.6).  On an error the replica
- * may hold part of the update: the session has to be closed. */
-struct err *replica_apply(struct replica *,
-                          const struct json *updates) OVS_WARN_UNUSED_RESULT;
+/* How an update says what changed. */
+enum update_form {
+    UPDATE_WHOLE,      /* "update": rows whole (RFC 7047, section 4.1.6). */
+    UPDATE_DIFFERENCE, /* "update2": differences (ovsdb-server(7)). */
+};
+
+/* Applies <table-updates> of that form.  On an error the replica may hold part
+ * of the update: the session has to be closed. */
+struct err *replica_apply(struct replica *, const struct json *updates,
+                          enum update_form) OVS_WARN_UNUSED_RESULT;
 
 const char *db_table_name(enum db_table);
 const char *db_column_name(enum db_column);
 
 const struct row *replica_find(const struct replica *, enum db_table,
                                const char *text);
+const struct row *replica_find_id(const struct replica *, enum db_table,
+                                  const struct uuid *);
 /* The first row whose column 'name_column' is 'name', or null. */
 const struct row *replica_find_name(const struct replica *,
                                     enum db_column name_column,

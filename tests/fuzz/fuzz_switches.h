@@ -106,9 +106,9 @@ fuzz_world_add_host(struct fuzz_world *world)
         "{\"id\":\"list\",\"error\":null,\"result\":[\"Open_vSwitch\"]}"
         "{\"id\":\"monitor\",\"error\":null,\"result\":{"
         "\"Open_vSwitch\":{\"11111111-1111-1111-1111-111111111111\":"
-        "{\"new\":{\"external_ids\":[\"map\",[[\"system-id\",\"h1\"]]],"
+        "{\"initial\":{\"external_ids\":[\"map\",[[\"system-id\",\"h1\"]]],"
         "\"datapath_types\":\"system\"}}},"
-        "\"Bridge\":{\"22222222-2222-2222-2222-222222222222\":{\"new\":{"
+        "\"Bridge\":{\"22222222-2222-2222-2222-222222222222\":{\"initial\":{"
         "\"name\":\"br-int\",\"datapath_id\":\"00000000000000aa\"}}}}}";
     struct database *database =
         database_create(world->switches, NULL, NULL, "192.0.2.1:1");

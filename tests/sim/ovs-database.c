@@ -129,12 +129,20 @@ value_sort(struct json *value)
     }
 }
 
+/* Values are sorted: a bridge may have thousands of ports. */
 size_t
 value_find(const struct json *value, const struct json *key)
 {
-    for (size_t i = 0; i < value->array.n; i++) {
-        if (!atom_compare(element_key(value->array.elems[i]), key)) {
-            return i;
+    size_t low = 0, high = value->array.n;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int c = atom_compare(element_key(value->array.elems[middle]), key);
+        if (!c) {
+            return middle;
+        } else if (c < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
     return SIZE_MAX;
