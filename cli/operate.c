@@ -352,20 +352,10 @@ print_should(const struct weft *weft, const struct json *answer)
     }
 }
 
-struct err *
-command_explain(struct weft *weft)
+static void
+explain_port(struct weft *weft, const struct json *answer)
 {
-    AUTO_TEXT *id = NULL;
-    struct err *err = resource_find(weft, "port", weft->args[0], &id);
-    if (err) {
-        return err;
-    }
-    AUTO_TEXT *path = mem_textf(API "/explain/%s", id);
-    AUTO(json) *answer = NULL;
-    err = client_call(weft, "GET", path, NULL, &answer);
-    if (err || printed_json(weft, answer)) {
-        return err;
-    }
+    AUTO_TEXT *id = value_to_text(jget(answer, "port"));
     AUTO_TEXT *host = value_to_text(jget(answer, "host"));
     AUTO_TEXT *status = value_to_text(jget(answer, "status"));
     bool good = !strcmp(status, "ACTIVE");
@@ -378,6 +368,76 @@ command_explain(struct weft *weft)
         print_lines(why, 2);
     }
     print_should(weft, answer);
+}
+
+static void
+explain_network(const struct json *answer)
+{
+    AUTO_TEXT *id = value_to_text(jget(answer, "network"));
+    AUTO_TEXT *carrier = value_to_text(jget(answer, "carrier"));
+    printf("network %s: %s %" PRId64 "\n", id, carrier,
+           get_int(answer, "key"));
+    int64_t mtu = get_int(answer, "mtu");
+    int64_t mtu_max = get_int(answer, "mtu_max");
+    if (mtu) {
+        printf("mtu %" PRId64 ", ", mtu);
+    }
+    if (mtu_max) {
+        printf("largest mtu that fits %" PRId64 "\n", mtu_max);
+    } else {
+        printf("no limit on the mtu is known\n");
+    }
+    printf("hosts with ports of it:\n");
+    print_lines(jget(answer, "hosts"), 2);
+    const struct json *why = jget(answer, "why");
+    if (why && why->type == JSON_ARRAY && why->array.n) {
+        printf("notes:\n");
+        print_lines(why, 2);
+    }
+}
+
+/* The id of the port or network that the user means.  An id that is neither
+ * is explained too: perhaps a switch knows it. */
+static struct err *
+find_explained(struct weft *weft, const char *text, char **idp)
+{
+    struct uuid id;
+    struct err *err = resource_find(weft, "port", text, idp);
+    if (!err) {
+        return NULL;
+    }
+    AUTO(err) *other = resource_find(weft, "network", text, idp);
+    if (!other) {
+        err_destroy(err);
+        return NULL;
+    }
+    if (uid_from_text(text, &id)) {
+        err_destroy(err);
+        *idp = mem_text(text);
+        return NULL;
+    }
+    return err;
+}
+
+struct err *
+command_explain(struct weft *weft)
+{
+    AUTO_TEXT *id = NULL;
+    struct err *err = find_explained(weft, weft->args[0], &id);
+    if (err) {
+        return err;
+    }
+    AUTO_TEXT *path = mem_textf(API "/explain/%s", id);
+    AUTO(json) *answer = NULL;
+    err = client_call(weft, "GET", path, NULL, &answer);
+    if (err || printed_json(weft, answer)) {
+        return err;
+    }
+    if (jget(answer, "port")) {
+        explain_port(weft, answer);
+    } else {
+        explain_network(answer);
+    }
     return NULL;
 }
 

@@ -424,7 +424,11 @@ is_plain_port(struct replica_touched *touched, const struct row *old,
 static bool
 is_machine(const struct row *interface)
 {
-    return !interface || (row_key(interface, C_INTERFACE_EXTERNAL_IDS, "iface-id") && !row_n(interface, C_INTERFACE_OPTIONS));
+    if (!interface) {
+        return true;
+    }
+    return row_key(interface, C_INTERFACE_EXTERNAL_IDS, "iface-id")
+           && !row_n(interface, C_INTERFACE_OPTIONS);
 }
 
 static void

@@ -64,6 +64,8 @@ def test_rules_and_explain(site, pair):
     assert "packets" in weft(site, "rules", "hv1", "--live")
     text = weft(site, "explain", "first")
     assert "ACTIVE" in text and "hv1" in text, text
+    text = weft(site, "explain", pair[0].port["network_id"])
+    assert "largest mtu that fits 1450" in text and "hv1" in text, text
     site.hosts[0].unplug(pair[0])
     site.wait_status("DOWN", pair[0].port)
     assert "why not ACTIVE" in weft(site, "explain", "first")
