@@ -141,7 +141,8 @@ ofport_of(const struct row *interface)
 {
     int64_t ofport = row_int(interface, C_INTERFACE_OFPORT, 0);
 
-    return ofport > 0 && ofport < UINT16_MAX ? ofport : 0;
+    /* Above are reserved ports (OpenFlow 1.5.1, section 7.2.1.1). */
+    return ofport > 0 && ofport < 0xff00 ? ofport : 0;
 }
 
 static void
