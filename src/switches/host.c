@@ -343,6 +343,11 @@ host_update_tunnels(struct host *host)
 void
 host_request_ready(struct host *host)
 {
+    if (!host->database) {
+        /* Nothing can be told; what was told still holds. */
+        reconcile_expect_ready(host->openflow->reconcile);
+        return;
+    }
     host->is_tell_wanted = true;
     switches_later(host->switches);
 }
