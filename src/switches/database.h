@@ -7,15 +7,16 @@
 #include "switches/replica.h"
 #include "switches/host.h"
 
-/* Each with its exits. */
+/* Each with its exits.  LISTING: list_dbs sent.  MONITORING: monitor sent;
+ * SCHEMA is next if the switch does not know all that is asked for.  SCHEMA:
+ * get_schema sent.  READY: the replica is complete.  FOREIGN: it has no
+ * Open_vSwitch database. */
 #define DATABASE_STATES                                                       \
-    DATABASE_STATE(LISTING) /* list_dbs sent: MONITORING or FOREIGN. */       \
-    DATABASE_STATE(                                                           \
-        MONITORING)         /* monitor sent: READY, or SCHEMA if the      \
-                                 * switch does not know all we ask for. */   \
-    DATABASE_STATE(SCHEMA)  /* get_schema sent: MONITORING. */                \
-    DATABASE_STATE(READY)   /* The replica is complete: no exit. */           \
-    DATABASE_STATE(FOREIGN) /* No Open_vSwitch database: no exit. */
+    DATABASE_STATE(LISTING)    /* MONITORING, FOREIGN. */                     \
+    DATABASE_STATE(MONITORING) /* READY, SCHEMA. */                           \
+    DATABASE_STATE(SCHEMA)     /* MONITORING. */                              \
+    DATABASE_STATE(READY)      /* None. */                                    \
+    DATABASE_STATE(FOREIGN)    /* None. */
 enum database_state {
 #define DATABASE_STATE(ID) DATABASE_##ID,
     DATABASE_STATES

@@ -215,3 +215,25 @@ put_host(struct txn *txn, void *aux)
     SET(host, host, tunnel_address);
     txn_put(txn, e);
 }
+
+int
+setup_users(void **state)
+{
+    struct fixture *f = NEW(struct fixture);
+    f->users_path = mem_textf("/tmp/weft-test-users-%d", (int) getpid());
+    unlink(f->users_path);
+    assert_null(users_set_password(f->users_path, "bob", "secret"));
+    fixture_open(f, false);
+    *state = f;
+    return 0;
+}
+
+int
+ask_as(struct fixture *f, const char *authorization, const char *cookie)
+{
+    struct request *request = request_from_text("GET", BASE "networks", NULL);
+    request->authorization = authorization;
+    request->cookie = cookie;
+    send_request(f, request);
+    return f->status;
+}

@@ -68,4 +68,11 @@ void put_host(struct txn *, void *aux);
 #define TEST(NAME, SETUP)                                                     \
     cmocka_unit_test_setup_teardown(test_##NAME, setup_##SETUP, teardown)
 
+/* A setup whose API knows the user bob with the password "secret". */
+int setup_users(void **state);
+/* Status of a GET with these headers; null: none. */
+int ask_as(struct fixture *, const char *authorization, const char *cookie);
+#define BOB   "Basic Ym9iOnNlY3JldA==" /* bob:secret */
+#define WRONG "Basic Ym9iOndyb25n"     /* bob:wrong */
+
 #endif /* api_fixture.h */

@@ -226,30 +226,6 @@ test_views(void **state)
 
 /* Users. */
 
-static int
-setup_users(void **state)
-{
-    struct fixture *f = NEW(struct fixture);
-    f->users_path = mem_textf("/tmp/weft-test-users-%d", (int) getpid());
-    unlink(f->users_path);
-    assert_null(users_set_password(f->users_path, "bob", "secret"));
-    fixture_open(f, false);
-    *state = f;
-    return 0;
-}
-
-static int
-ask_as(struct fixture *f, const char *authorization, const char *cookie)
-{
-    struct request *request = request_from_text("GET", BASE "networks", NULL);
-    request->authorization = authorization;
-    request->cookie = cookie;
-    send_request(f, request);
-    return f->status;
-}
-
-#define BOB    "Basic Ym9iOnNlY3JldA=="     /* bob:secret */
-#define WRONG  "Basic Ym9iOndyb25n"         /* bob:wrong */
 #define NOBODY "Basic bm9ib2R5OnNlY3JldA==" /* nobody:secret */
 #define ADMIN  "Basic YWRtaW46YWRtaW4="     /* admin:admin */
 

@@ -98,56 +98,31 @@ test_host_streams(void **state)
     ds_destroy(&fed);
 }
 
-static int
-setup_users(void **state)
-{
-    struct fixture *f = NEW(struct fixture);
-    f->users_path = mem_textf("/tmp/weft-test-time-%d", (int) getpid());
-    unlink(f->users_path);
-    assert_null(users_set_password(f->users_path, "bob", "secret"));
-    fixture_open(f, false);
-    *state = f;
-    return 0;
-}
-
-static int
-ask_with(struct fixture *f, const char *authorization, const char *cookie)
-{
-    struct request *request = request_from_text("GET", BASE "networks", NULL);
-    request->authorization = authorization;
-    request->cookie = cookie;
-    send_request(f, request);
-    return f->status;
-}
-
-#define BOB   "Basic Ym9iOnNlY3JldA==" /* bob:secret */
-#define WRONG "Basic Ym9iOndyb25n"     /* bob:wrong */
-
 static void
 test_sessions(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(ask_with(f, BOB, NULL), 200);
+    assert_int_equal(ask_as(f, BOB, NULL), 200);
     AUTO_TEXT *cookie = mem_text(f->cookies);
     cookie[strcspn(cookie, ";")] = '\0';
     sim_advance(f->loop, 59 * MINUTE);
-    assert_int_equal(ask_with(f, NULL, cookie), 200);
+    assert_int_equal(ask_as(f, NULL, cookie), 200);
     sim_advance(f->loop, 59 * MINUTE);
-    assert_int_equal(ask_with(f, NULL, cookie), 200);
+    assert_int_equal(ask_as(f, NULL, cookie), 200);
     sim_advance(f->loop, 61 * MINUTE);
-    assert_int_equal(ask_with(f, NULL, cookie), 401);
-    assert_int_equal(ask_with(f, BOB, NULL), 200);
+    assert_int_equal(ask_as(f, NULL, cookie), 401);
+    assert_int_equal(ask_as(f, BOB, NULL), 200);
 
     /* The bucket of wrong guesses fills again. */
     int n = 0;
-    while (ask_with(f, WRONG, NULL) == 401) {
+    while (ask_as(f, WRONG, NULL) == 401) {
         assert_int_not_equal(++n, 100);
         sim_advance(f->loop, 0);
         assert_null(api_reload(f->api, &f->settings));
     }
     assert_int_equal(f->status, 503);
     sim_advance(f->loop, SECOND);
-    assert_int_equal(ask_with(f, WRONG, NULL), 401);
+    assert_int_equal(ask_as(f, WRONG, NULL), 401);
 }
 
 int
